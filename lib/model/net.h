@@ -1,0 +1,46 @@
+/* A model as the rest of the library sees it: parameters, towers as functions of a step, configuration. Training and
+ * inference call the same functions. Public calls are in <vla/model.h>.
+ */
+#ifndef VLA_MODEL_NET_H
+#define VLA_MODEL_NET_H
+
+#include "grad/grad.h"
+
+#include <vla/model.h>
+
+#include <jansson.h>
+
+/* A ragged batch of texts: text i has ids[offset[i] .. offset[i + 1]). */
+typedef struct vla_text_batch {
+	const uint32_t *ids;
+	const size_t *offset; /* [n + 1], offset[0] = 0 */
+	size_t n;
+} vla_text_batch;
+
+/* A fresh model from a parsed config.json of family vla_dual (or any family that can be trained from scratch), initialised from
+ * seed. config is copied. tokenizer_dir: directory with the tokenizer's files, or NULL without a text tower. */
+vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
+                            vla_model **out, vla_err *err) VLA_MUST_USE;
+
+/* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files, model.safetensors
+ * (dtype f32, f16 or bf16), whole or not at all per file. */
+vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
+
+vla_params *vla_model_params(vla_model *m);
+const json_t *vla_model_config(const vla_model *m);
+
+/* pixels [n, s, s, 3] -> VLA_OUT_TOKENS [n, h, w, c] or [n, t, c]; VLA_OUT_POOLED [n, c]; VLA_OUT_EMBED [n, dim], not
+ * normalised; VLA_OUT_LOGITS [n, classes]. s may differ from the configured size for convolutional towers. */
+vla_tensor *vla_model_image(vla_step *g, vla_model *m, vla_tensor *pixels, vla_output what);
+/* pooled [n, c] -> [n, dim], not normalised. */
+vla_tensor *vla_model_image_project(vla_step *g, vla_model *m, vla_tensor *pooled);
+/* -> [n, dim], not normalised. */
+vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *texts);
+/* The learnt multiplier as a scalar [1] (exp of the stored value) and the bias [1]; NULL where the family has none. */
+vla_tensor *vla_model_logit_scale(vla_step *g, vla_model *m);
+vla_tensor *vla_model_logit_bias(vla_step *g, vla_model *m);
+
+/* Preprocessing without the resize: 8-bit RGB picture of side s to [s, s, 3] floats, normalised as the model wants. */
+void vla_model_normalise(const vla_model *m, const vla_image *im, float *out);
+
+#endif

@@ -1,0 +1,65 @@
+/* Tokenizers: text to token ids, as the model's own upstream code does it.
+ *
+ *	vla_tokenizer *t;
+ *	if (vla_tokenizer_open("model-dir", &t, &err) != VLA_OK) ...
+ *	vla_ids ids = VLA_IDS_INIT;
+ *	vla_tokenizer_encode(t, "two dogs", 0, &ids, &err);
+ *	vla_ids_release(&ids);
+ *	vla_tokenizer_free(t);
+ */
+#ifndef VLA_TOKENIZER_H
+#define VLA_TOKENIZER_H
+
+#include <vla/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vla_tokenizer vla_tokenizer;
+
+typedef struct vla_ids {
+	uint32_t *id; /* [n], owned */
+	size_t n, cap;
+} vla_ids;
+
+#define VLA_IDS_INIT { NULL, 0, 0 }
+
+VLA_API void vla_ids_release(vla_ids *ids);
+
+/* From a model directory: tokenizer.json, or the older files (vocab.json + merges.txt, a CLIP
+ * merges .txt or .txt.gz). VLA_EUNSUPPORTED names the part that is not known. */
+VLA_API vla_status vla_tokenizer_open(const char *dir, vla_tokenizer **out, vla_err *err) VLA_MUST_USE;
+VLA_API void vla_tokenizer_free(vla_tokenizer *t);
+
+/* Encodes one UTF-8 text with the model's special tokens; invalid UTF-8 becomes U+FFFD. max_len > 0
+ * truncates and keeps the end token. ids is cleared first, its buffer reused. Thread-safe. */
+VLA_API vla_status vla_tokenizer_encode(const vla_tokenizer *t, const char *text, size_t max_len,
+                                        vla_ids *ids, vla_err *err) VLA_MUST_USE;
+
+/* ids to text; malloc'd, free with free(). Special tokens are left out when skip_special. */
+VLA_API vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n,
+                                        bool skip_special, char **text, vla_err *err) VLA_MUST_USE;
+
+VLA_API size_t vla_tokenizer_vocab(const vla_tokenizer *t);
+/* The bytes of one token in the vocabulary's own spelling; NULL when out of range. */
+VLA_API const char *vla_tokenizer_token(const vla_tokenizer *t, uint32_t id);
+/* The id of a token spelled as in the vocabulary; UINT32_MAX when there is none. */
+VLA_API uint32_t vla_tokenizer_id(const vla_tokenizer *t, const char *token);
+
+typedef struct vla_bpe_train_opts {
+	size_t vocab_size; /* special tokens and the 256 byte symbols included */
+	bool lower;        /* lower-case and NFC first */
+	size_t min_count;  /* pairs rarer than this are never merged; 0 = 2 */
+} vla_bpe_train_opts;
+
+/* Trains a byte-level BPE on n texts and writes dir/tokenizer.json (Hugging Face layout). CJK text is
+ * split into characters before pairs are counted, so that pieces stay inside short words.
+ * Deterministic: ties go to the pair that sorts first. */
+VLA_API vla_status vla_bpe_train(const char *const *texts, size_t n, const vla_bpe_train_opts *opts,
+                                 const char *dir, vla_err *err) VLA_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,16 @@
+/* All of libvla's public interface. */
+#ifndef VLA_VLA_H
+#define VLA_VLA_H
+
+#include <vla/checkpoint.h>
+#include <vla/dtype.h>
+#include <vla/image.h>
+#include <vla/index.h>
+#include <vla/model.h>
+#include <vla/pool.h>
+#include <vla/status.h>
+#include <vla/stream.h>
+#include <vla/tokenizer.h>
+#include <vla/train.h>
+
+#endif
