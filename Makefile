@@ -113,11 +113,101 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/lib/libvla.a
 -include $(LIB_OBJ:.o=.d) $(COMMON_OBJ:.o=.d) $(CMD_SRC:%.c=$(B)/obj/%.d) $(UNIT_SRC:%.c=$(B)/obj/%.d) \
 	$(FUZZ_SRC:%.c=$(B)/obj/%.d) $(BENCH_SRC:%.c=$(B)/obj/%.d)
 
-unit: $(UNITS)
-	@B=$(B) prove $(UNITS)
+# --- tests -----------------------------------------------------------------------------------------------------
+
+TESTS_T := $(wildcard tests/checks/*.t) $(wildcard tests/cli/*.t)
+PROVE = B=$(B) OMP_NUM_THREADS=1 prove $(PROVEFLAGS)
+
+# Everything that needs no network, no shared data and no GPU; parts that find none of the optional data say SKIP.
+check: all $(UNITS) $(FUZZERS)
+	@$(PROVE) $(TESTS_T) $(UNITS)
+
+unit: all $(UNITS)
+	@$(PROVE) $(UNITS)
+
+cli: all
+	@$(PROVE) $(wildcard tests/cli/*.t)
+
+# Independent references (PyTorch) and the slow parts of the suite.
+check-long: check
+	@VLA_LONG=1 $(PROVE) $(TESTS_T) $(UNITS) $(wildcard tests/reference/*.t)
+
+asan:
+	$(MAKE) SAN=address,undefined check
+
+tsan:
+	$(MAKE) SAN=thread unit
+
+bench: all $(BENCHES)
+	@for b in $(BENCHES) $(wildcard tests/bench/*.sh); do B=$(B) $$b || exit 1; done
+
+# clang builds each fuzz target with libFuzzer; `make check` replays the corpora with the plain compiler.
+fuzz:
+	$(MAKE) B=build-fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' build-fuzz/lib/libvla.a
+	@mkdir -p build-fuzz/fuzz
+	for f in $(FUZZ_SRC); do clang $(CPP) -g -fsanitize=fuzzer,address,undefined -o build-fuzz/fuzz/$$(basename $$f .c) $$f \
+		build-fuzz/lib/libvla.a $(LIBS) || exit 1; done
+
+lint:
+	clang-format --dry-run -Werror $(LIB_SRC) $(HEADERS) $(CMD_SRC) $(COMMON_SRC) $(UNIT_SRC) $(wildcard lib/*/*.h)
+	cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,portability --inline-suppr -Ilib lib cmd
+	shellcheck -s sh $(wildcard tests/*.sh tests/*/*.sh tests/*/*.t)
+
+# --- demo ------------------------------------------------------------------------------------------------------
+
+# Pictures of your own: make demo PHOTOS=DIR. Without it a few are drawn by the tree itself.
+demo: all
+	@B=$(B) PHOTOS='$(PHOTOS)' sh tests/demo.sh
+
+# --- install ---------------------------------------------------------------------------------------------------
+
+deps:
+	@if [ $$(id -u) = 0 ]; then s=; else s=sudo; fi; \
+	$$s apt-get update -q && $$s env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(DEPS_DEB)
+
+install: all
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCDIR)/vla' '$(DESTDIR)$(DATADIR)/vla' \
+		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
+	install -m 755 $(TOOLS) '$(DESTDIR)$(BINDIR)'
+	install -m 755 $(B)/lib/$(SONAME) '$(DESTDIR)$(LIBDIR)/libvla.so.$(VERSION)'
+	ln -sf libvla.so.$(VERSION) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/libvla.so'
+	install -m 644 $(B)/lib/libvla.a '$(DESTDIR)$(LIBDIR)'
+	install -m 644 $(HEADERS) '$(DESTDIR)$(INCDIR)/vla'
+	sed -e 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCDIR@|$(INCDIR)|; s|@VERSION@|$(VERSION)|' lib/vla/vla.pc.in \
+		>'$(DESTDIR)$(LIBDIR)/pkgconfig/vla.pc'
+	cd lib/share && find . -type d -exec install -d '$(DESTDIR)$(DATADIR)/vla/{}' \; && \
+		find . -type f -exec install -m 644 '{}' '$(DESTDIR)$(DATADIR)/vla/{}' \;
+	$(if $(MAN1),install -m 644 $(MAN1) '$(DESTDIR)$(MANDIR)/man1')
+	$(if $(MAN5),install -m 644 $(MAN5) '$(DESTDIR)$(MANDIR)/man5')
+	$(if $(MAN7),install -m 644 $(MAN7) '$(DESTDIR)$(MANDIR)/man7')
+
+uninstall:
+	rm -f $(TOOLS:$(B)/bin/%='$(DESTDIR)$(BINDIR)/%')
+	rm -f '$(DESTDIR)$(LIBDIR)/libvla.so' '$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/libvla.so.$(VERSION)' \
+		'$(DESTDIR)$(LIBDIR)/libvla.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/vla.pc'
+	rm -rf '$(DESTDIR)$(INCDIR)/vla' '$(DESTDIR)$(DATADIR)/vla'
+	rm -f $(MAN1:man/%='$(DESTDIR)$(MANDIR)/man1/%') $(MAN5:man/%='$(DESTDIR)$(MANDIR)/man5/%') \
+		$(MAN7:man/%='$(DESTDIR)$(MANDIR)/man7/%')
+
+dist:
+	@grep -q '^## $(VERSION)' NEWS.md || { echo 'NEWS.md does not name $(VERSION)'; exit 1; }
+	git archive --prefix=vla-$(VERSION)/ -o vla-$(VERSION).tar.gz HEAD
+
+tags:
+	ctags -R lib cmd
 
 clean:
 	rm -rf build build-*
 
-.PHONY: all unit clean
+help:
+	@echo 'make             build with what is there (oneDNN is found, not required)'
+	@echo 'make deps        install the Debian packages'
+	@echo 'make demo        search a few pictures; PHOTOS=DIR for your own'
+	@echo 'make check       the test suite; check-long adds the slow parts; asan, tsan: under sanitizers'
+	@echo 'make bench       speed, as ratios within one run'
+	@echo 'make lint fuzz install uninstall dist tags clean'
+	@echo 'variables: PREFIX BINDIR LIBDIR INCDIR MANDIR DESTDIR CC CFLAGS LDFLAGS SAN NATIVE WITH_DNNL B'
+
+.PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install uninstall dist tags clean help
 .SECONDARY:
