@@ -33,7 +33,7 @@ DEPS_DEB := gcc g++ make pkg-config perl python3 mandoc groff-base libopenblas-d
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes
 BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas 2>/dev/null)
 BLAS_LIBS := $(or $(shell $(PKG_CONFIG) --libs openblas 2>/dev/null),-lopenblas)
-CPP := -Ilib -D_POSIX_C_SOURCE=200809L $(BLAS_CFLAGS)
+CPP := -Ilib -Icmd -D_POSIX_C_SOURCE=200809L $(BLAS_CFLAGS)
 ifeq ($(WITH_DNNL),1)
 CPP += -DVLA_WITH_DNNL
 DNNL_LIBS := -ldnnl

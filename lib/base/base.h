@@ -93,8 +93,6 @@ uint64_t vla_hash64(const void *p, size_t n, uint64_t seed);
 
 /* Optimal string alignment distance, for "did you mean"; strings over 64 bytes count as far. */
 size_t vla_edit_distance(const char *a, const char *b);
-/* The nearest of n names (an array of pointers) within distance 3, or NULL. */
-const char *vla_nearest(const char *name, const char *const *names, size_t n);
 
 /* f16 and bf16 as bit patterns; rounding to nearest even. */
 float vla_f16_to_f32(uint16_t h);

@@ -63,6 +63,9 @@ VLA_API const char *vla_version(void);
 /* A short constant name, "VLA_ETRUNC"; "VLA_?" for an unknown value. Static. */
 VLA_API const char *vla_status_name(vla_status s);
 
+/* For "did you mean": the nearest of n names within three edits, or NULL. */
+VLA_API const char *vla_nearest(const char *name, const char *const *names, size_t n);
+
 /* Receives a warning: msg is valid during the call only. */
 typedef void vla_warn_fn(void *ctx, const char *msg);
 
