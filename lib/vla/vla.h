@@ -4,6 +4,7 @@
 
 #include <vla/checkpoint.h>
 #include <vla/dtype.h>
+#include <vla/file.h>
 #include <vla/image.h>
 #include <vla/index.h>
 #include <vla/model.h>

@@ -1,0 +1,214 @@
+/* Mappings, whole reads and output files that appear whole or not at all: a temporary file beside the target, then
+ * fflush, fsync, close and rename. */
+#define _GNU_SOURCE // realpath without a limit, madvise
+#include "io/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static vla_status fail_errno(vla_err *err, const char *what, const char *path)
+{
+	return vla_fail(err, VLA_EIO, "cannot %s '%s': %s", what, path, strerror(errno));
+}
+
+static int advice(vla_map_hint hint)
+{
+	return hint == VLA_MAP_RANDOM ? MADV_RANDOM : MADV_NORMAL;
+}
+
+vla_status vla_map_open(const char *path, vla_map_hint hint, vla_map *out, vla_err *err)
+{
+	vla_status s = VLA_OK;
+	struct stat st;
+	*out = (vla_map){ "", 0, NULL };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	if (fstat(fd, &st) != 0) {
+		s = vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	} else if (!S_ISREG(st.st_mode)) {
+		s = vla_fail(err, VLA_EUNSUPPORTED, S_ISDIR(st.st_mode) ? "is a directory" : "is not a plain file");
+	} else if (st.st_size > 0) {
+		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED)
+			s = vla_fail(err, VLA_EIO, "cannot map: %s", strerror(errno));
+		else
+			*out = (vla_map){ p, (size_t)st.st_size, p };
+	}
+	close(fd);
+	if (s == VLA_OK)
+		vla_map_hint_set(out, hint);
+	return s;
+}
+
+void vla_map_hint_set(const vla_map *m, vla_map_hint hint)
+{
+	if (m->addr)
+		(void)madvise(m->addr, m->n, advice(hint));
+}
+
+void vla_map_prefetch(const vla_map *m, size_t off, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), begin = off / page * page;
+	if (!m->addr || off >= m->n)
+		return;
+	if (n > m->n - off)
+		n = m->n - off;
+	(void)madvise((char *)m->addr + begin, off + n - begin, MADV_WILLNEED);
+}
+
+void vla_map_close(vla_map *m)
+{
+	if (m->addr)
+		munmap(m->addr, m->n);
+	*m = (vla_map){ "", 0, NULL };
+}
+
+vla_status vla_read_stream(FILE *f, size_t limit, vla_buf *b, vla_err *err)
+{
+	b->n = 0;
+	for (;;) {
+		size_t want = b->cap > b->n + 1 ? b->cap - b->n - 1 : 65536;
+		VLA_TRY(vla_buf_reserve(b, want + 1, err));
+		size_t got = fread(b->data + b->n, 1, want, f);
+		b->n += got;
+		if (b->n > limit)
+			return vla_fail(err, VLA_EFORMAT, "more than %zu bytes", limit);
+		if (got < want)
+			break;
+	}
+	if (ferror(f))
+		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	b->data[b->n] = 0;
+	return VLA_OK;
+}
+
+vla_status vla_infile_open(const char *path, FILE **out, vla_err *err)
+{
+	struct stat st;
+	if (strcmp(path, "-") == 0) {
+		*out = stdin;
+		return VLA_OK;
+	}
+	FILE *f = fopen(path, "rb");
+	if (!f)
+		return fail_errno(err, "open", path);
+	if (fstat(fileno(f), &st) == 0 && S_ISDIR(st.st_mode)) {
+		fclose(f);
+		errno = EISDIR;
+		return fail_errno(err, "open", path);
+	}
+	*out = f;
+	return VLA_OK;
+}
+
+void vla_infile_close(FILE *f)
+{
+	if (f && f != stdin)
+		fclose(f);
+}
+
+vla_status vla_read_file(const char *path, size_t limit, vla_buf *b, vla_err *err)
+{
+	FILE *f;
+	VLA_TRY(vla_infile_open(path, &f, err));
+	vla_status s = vla_read_stream(f, limit, b, err);
+	if (s != VLA_OK && s != VLA_ENOMEM)
+		vla_prefix(err, s, "cannot read '%s'", path);
+	vla_infile_close(f);
+	return s;
+}
+
+struct vla_outfile {
+	FILE *f;
+	char *path; // target, symbolic links followed; NULL for standard output
+	char *temp; // NULL when the target is written directly
+};
+
+static vla_status open_temp(vla_outfile *o, const struct stat *old, vla_err *err)
+{
+	o->temp = vla_format("%s.tmp.%ld", o->path, (long)getpid());
+	if (!o->temp)
+		return vla_nomem(err);
+	int fd = open(o->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, old ? old->st_mode & 0777 : 0666);
+	if (fd >= 0 && !(o->f = fdopen(fd, "wb"))) {
+		close(fd);
+		unlink(o->temp);
+	}
+	return o->f ? VLA_OK : fail_errno(err, "create", o->temp);
+}
+
+vla_status vla_outfile_open(const char *path, vla_outfile **out, vla_err *err)
+{
+	struct stat st;
+	vla_status s = VLA_OK;
+	vla_outfile *o = vla_zalloc(1, sizeof *o);
+	if (!o)
+		return vla_nomem(err);
+	if (!path || strcmp(path, "-") == 0) {
+		o->f = stdout;
+		*out = o;
+		return VLA_OK;
+	}
+	bool exists = stat(path, &st) == 0;
+	o->path = exists ? realpath(path, NULL) : vla_strdup(path);
+	if (!o->path)
+		s = errno == ENOMEM || !exists ? vla_nomem(err) : fail_errno(err, "create", path);
+	else if (!exists || S_ISREG(st.st_mode))
+		s = open_temp(o, exists ? &st : NULL, err);
+	else if (!(o->f = fopen(o->path, "wb")))
+		s = fail_errno(err, "open", path);
+	if (s != VLA_OK) {
+		free(o->temp);
+		free(o->path);
+		free(o);
+		return s;
+	}
+	*out = o;
+	return VLA_OK;
+}
+
+FILE *vla_outfile_stream(vla_outfile *o)
+{
+	return o->f;
+}
+
+vla_status vla_outfile_commit(vla_outfile *o, vla_err *err)
+{
+	const char *name = o->path ? o->path : "standard output";
+	errno = 0;
+	bool bad = ferror(o->f) != 0;
+	if (fflush(o->f) != 0 || bad)
+		return vla_fail(err, VLA_EIO, "cannot write %s: %s", name,
+		                errno ? strerror(errno) : "an earlier write failed");
+	if (!o->path)
+		return VLA_OK;
+	// A device or a pipe cannot be synced, and need not be.
+	if (fsync(fileno(o->f)) != 0 && errno != EINVAL && errno != EROFS)
+		return fail_errno(err, "write", name);
+	FILE *f = o->f;
+	o->f = NULL;
+	if (fclose(f) != 0)
+		return fail_errno(err, "write", name);
+	if (o->temp && rename(o->temp, o->path) != 0)
+		return fail_errno(err, "rename to", name);
+	free(o->temp);
+	o->temp = NULL;
+	return VLA_OK;
+}
+
+void vla_outfile_close(vla_outfile *o)
+{
+	if (!o)
+		return;
+	if (o->f && o->path)
+		fclose(o->f);
+	if (o->temp)
+		unlink(o->temp);
+	free(o->temp);
+	free(o->path);
+	free(o);
+}
