@@ -1,6 +1,6 @@
 /* Checkpoints: one safetensors file or the shards that an index names, mapped read-only, as one sorted list of tensors. A file
  * that shrinks while it is mapped kills the process (SIGBUS), as with every mmap reader: writers here rename, never rewrite. */
-#include "io/outfile.h"
+#include "io/file.h"
 #include "io/safetensors.h"
 
 #include <errno.h>
@@ -275,20 +275,21 @@ static vla_status check_source(const vla_ct *src, vla_ct *out, struct place *pla
 	return VLA_OK;
 }
 
-static vla_status write_data(vla_outfile *o, const vla_buf *header, const vla_ct *t, const size_t *order, size_t n,
-                             vla_err *err)
+static vla_status write_data(vla_outfile *o, const char *path, const vla_buf *header, const vla_ct *t,
+                             const size_t *order, size_t n, vla_err *err)
 {
-	bool good = fwrite(header->data, 1, header->n, o->f) == header->n;
+	FILE *f = vla_outfile_stream(o);
+	bool good = fwrite(header->data, 1, header->n, f) == header->n;
 	for (size_t i = 0; good && i < n; i++) {
 		const vla_ct *x = &t[order[i]];
-		good = x->bytes == 0 || fwrite(x->data, 1, x->bytes, o->f) == x->bytes;
+		good = x->bytes == 0 || fwrite(x->data, 1, x->bytes, f) == x->bytes;
 	}
-	return good ? vla_outfile_commit(o, err) : vla_fail(err, VLA_EIO, "cannot write '%s': %s", o->path, strerror(errno));
+	return good ? vla_outfile_commit(o, err) : vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
 }
 
 vla_status vla_checkpoint_write(const char *path, const vla_ct *src, size_t n, const char *const *meta, vla_err *err)
 {
-	vla_outfile o = VLA_OUTFILE_INIT;
+	vla_outfile *o = NULL;
 	vla_buf header = { NULL, 0, 0 };
 	vla_ct *t = vla_alloc(n, sizeof *t);
 	struct place *place = vla_alloc(n, sizeof *place);
@@ -300,10 +301,10 @@ vla_status vla_checkpoint_write(const char *path, const vla_ct *src, size_t n, c
 		st = vla_safetensors_header(t, order, n, meta, &header, err);
 	}
 	if (st == VLA_OK)
-		st = vla_outfile_open(&o, path, err);
+		st = vla_outfile_open(path, &o, err);
 	if (st == VLA_OK)
-		st = write_data(&o, &header, t, order, n, err);
-	vla_outfile_release(&o);
+		st = write_data(o, path, &header, t, order, n, err);
+	vla_outfile_close(o);
 	vla_buf_release(&header);
 	free(t);
 	free(place);

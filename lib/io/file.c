@@ -212,3 +212,16 @@ void vla_outfile_close(vla_outfile *o)
 	free(o->path);
 	free(o);
 }
+
+vla_status vla_outfile_write(const char *path, const void *p, size_t n, vla_err *err)
+{
+	vla_outfile *o;
+	VLA_TRY(vla_outfile_open(path, &o, err));
+	vla_status s = VLA_OK;
+	if (n && fwrite(p, 1, n, o->f) != n)
+		s = fail_errno(err, "write", path);
+	if (s == VLA_OK)
+		s = vla_outfile_commit(o, err);
+	vla_outfile_close(o);
+	return s;
+}

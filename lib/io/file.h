@@ -29,6 +29,9 @@ vla_status vla_read_stream(FILE *f, size_t limit, vla_buf *b, vla_err *err) VLA_
 /* The same from a file or "-"; the message names it. */
 vla_status vla_read_file(const char *path, size_t limit, vla_buf *b, vla_err *err) VLA_MUST_USE;
 
+/* Writes n bytes to path, whole or not at all. */
+vla_status vla_outfile_write(const char *path, const void *p, size_t n, vla_err *err) VLA_MUST_USE;
+
 /* fopen(path, "rb"), or stdin for "-"; the message names the file. Directories are refused here, since reading one
  * fails late. */
 vla_status vla_infile_open(const char *path, FILE **out, vla_err *err) VLA_MUST_USE;
