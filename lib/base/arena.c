@@ -100,3 +100,14 @@ size_t vla_arena_bytes(const vla_arena *a)
 		n += a->blocks[i].size;
 	return n;
 }
+
+bool vla_arena_after(const vla_arena *a, vla_arena_mark m, const void *p)
+{
+	for (size_t i = m.block; i < a->nblocks && i <= a->cur; i++) {
+		const char *begin = a->blocks[i].data + (i == m.block ? m.used : 0);
+		const char *end = a->blocks[i].data + (i == a->cur ? a->used : a->blocks[i].size);
+		if ((const char *)p >= begin && (const char *)p < end)
+			return true;
+	}
+	return false;
+}

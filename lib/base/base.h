@@ -68,6 +68,7 @@ void vla_arena_reset(vla_arena *a);
 vla_arena_mark vla_arena_get_mark(const vla_arena *a);
 void vla_arena_rewind(vla_arena *a, vla_arena_mark m); /* frees all that came after m */
 size_t vla_arena_bytes(const vla_arena *a);            /* held in all */
+bool vla_arena_after(const vla_arena *a, vla_arena_mark m, const void *p); /* p was allocated after m */
 
 /* Calls fn(ctx, begin, end, worker) over pieces that cover [0, n), each at least `grain` long but the last.
  * Which worker runs which piece is not fixed: results must not depend on it. pool NULL: in this thread. Calls

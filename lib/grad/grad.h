@@ -48,6 +48,7 @@ typedef struct vla_param {
 	float lr_scale;        /* multiplies the learning rate; 1 by default */
 	vla_packed *packed;    /* gemm-ready form, made at the first use without a tape */
 	void *owned;           /* memory behind raw or value that free() releases */
+	void *converted;       /* memory behind value when it was made from raw; freed like owned */
 } vla_param;
 
 /* All weights of a model, in creation order. Trainable ones lie in one block after vla_params_own, so that saving,
@@ -63,12 +64,17 @@ typedef struct vla_params {
 vla_param *vla_params_add(vla_params *ps, const char *name, unsigned ndim, const size_t *dim);
 vla_param *vla_params_find(const vla_params *ps, const char *name);
 void vla_params_release(vla_params *ps);
-/* Moves all trainable parameters (value already set) into one block and gives them gradients. May be called again
- * after trainable flags changed. */
+/* Moves all trainable parameters that are no buffers into one block and gives them gradients; buffers get memory of
+ * their own, since training writes to them, and frozen ones keep their values where they are. A parameter without
+ * value and raw is VLA_EINVAL. May be called again after trainable flags changed: values stay, gradients are cleared,
+ * the old block is freed. On failure nothing has changed but conversions to f32. */
 vla_status vla_params_own(vla_params *ps, vla_err *err) VLA_MUST_USE;
 void vla_params_zero_grad(vla_params *ps);
-/* f32 values, converted from raw at the first call; NULL when memory is short. */
+/* f32 values, converted from raw (f32, f16, bf16, f64) at the first call; NULL when memory is short or when there is
+ * nothing to convert. Values that come from a mapped f32 checkpoint must not be written to. */
 float *vla_param_f32(vla_param *p);
+/* The same with the reason: VLA_ENOMEM, VLA_EINVAL (no values), VLA_EUNSUPPORTED (stored as integers). */
+vla_status vla_param_load(vla_param *p, vla_err *err) VLA_MUST_USE;
 /* Forgets packed forms; to be called after values changed. */
 void vla_params_unpack(vla_params *ps);
 
@@ -80,6 +86,7 @@ struct vla_tensor {
 	float *grad;       /* [n], NULL unless a gradient is wanted */
 	bool wants_grad;   /* depends on something trainable and a tape is attached */
 	bool last_use;     /* see vla_last_use */
+	bool fixed;        /* data is the caller's or a parameter's: never overwritten */
 	vla_param *param;  /* the weight behind it, else NULL */
 };
 
@@ -87,13 +94,18 @@ struct vla_tensor {
 struct vla_op {
 	const char *name;
 	int inputs; /* -1: any number */
-	/* Checks in[] and attr and sets out->ndim, dim, n. On failure the message names the operator and the shapes. */
+	/* Checks in[] and attr and sets out->ndim and dim. On failure the message names the operator and the shapes; see
+	 * vla_op_refuse in op.h. */
 	vla_status (*shape)(const vla_node *nd, vla_tensor *out, vla_err *err);
-	/* Fills out->data; may put what backward needs into nd->saved (from vla_save) when taping. */
+	/* Fills out->data; may put what backward needs into nd->saved (from vla_save) when taping. Without a tape all that
+	 * was allocated in the arena is dropped afterwards, so scratch memory may come from there. NULL with view. */
 	vla_status (*forward)(vla_step *g, vla_node *nd, vla_err *err);
-	/* Adds to in[i]->grad for each input with wants_grad. NULL: not differentiable. */
+	/* Adds to in[i]->grad for each input with wants_grad; arena memory is scratch here. NULL: not differentiable
+	 * (with view: the gradient passes through). */
 	vla_status (*backward)(vla_step *g, vla_node *nd, vla_err *err);
 	bool inplace; /* forward works with out->data == in[0]->data */
+	bool view;    /* out shares in[0]'s data under another shape */
+	bool packs;   /* forward reads weights from in[i]->param itself, so in[i]->data may be NULL (see vla_use) */
 	/* Builds sample inputs for the gradient test: case number i, false when there is no such case. See
 	 * tests/unit/test_ops.c. */
 	bool (*sample)(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out);
@@ -137,16 +149,20 @@ vla_tensor *vla_scope_end(vla_step *g, vla_arena_mark mark, vla_tensor *x);
 
 vla_tensor *vla_tensor_new(vla_step *g, unsigned ndim, const size_t *dim);                     /* data not set */
 vla_tensor *vla_tensor_view(vla_step *g, unsigned ndim, const size_t *dim, float *data);       /* data stays the caller's */
-vla_tensor *vla_use(vla_step *g, vla_param *p);                                                /* a weight as an input */
-/* Says that x is not needed after the next operator; without a tape that operator may overwrite it. Returns x. */
+/* A weight as an input. Without a tape a matrix stored in another type than f32 is converted only when an operator asks
+ * for it (data is NULL until then): linear layers and embeddings read it as it is. Others: vla_param_f32. */
+vla_tensor *vla_use(vla_step *g, vla_param *p);
+/* Says that x, and what it is a view of, is not needed after the next operator; without a tape that operator may
+ * overwrite it, unless it is fixed. Returns x. */
 vla_tensor *vla_last_use(vla_tensor *x);
 
-/* Runs one operator. attr is copied. */
+/* Runs one operator. attr is copied; what it points to (targets, lengths) must live until the backward pass. */
 vla_tensor *vla_apply(vla_step *g, const vla_op *op, vla_tensor *const *in, size_t n_in, const void *attr, size_t attr_size);
 /* For operators: memory that lives as long as the tape. */
 void *vla_save(vla_step *g, size_t n, size_t size);
 
-/* Reverse walk from a scalar: sets loss->grad = 1 and adds to the gradients of all parameters used. */
+/* Reverse walk from a scalar: sets loss's gradient to 1 and adds to the gradients of all parameters used, and of other
+ * leaves whose wants_grad was set by hand. Gradients between are recycled and NULL again afterwards. */
 vla_status vla_backward(vla_step *g, vla_tensor *loss, vla_err *err) VLA_MUST_USE;
 
 /* NULL-terminated table of all operators; the gradient test walks it. */

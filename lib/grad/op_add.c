@@ -1,0 +1,67 @@
+/* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table). */
+#include "grad/broadcast.h"
+
+static vla_status add_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
+{
+	return vla_suffix_shape(nd, false, out, err);
+}
+
+static void add_row(float *out, const float *a, const float *b, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		out[i] = a[i] + b[i];
+}
+
+static vla_status add_forward(vla_step *g, vla_node *nd, vla_err *err)
+{
+	const vla_tensor *a = nd->in[0], *b = nd->in[1];
+	(void)err;
+	vla_pairs(g, add_row, nd->out->data, a->data, a->n, b->data, b->n);
+	return VLA_OK;
+}
+
+static vla_status add_backward(vla_step *g, vla_node *nd, vla_err *err)
+{
+	vla_tensor *a = nd->in[0], *b = nd->in[1];
+	const float *d = nd->out->grad;
+	if (a->wants_grad)
+		vla_add_scaled(g, a->grad, d, 1, a->n);
+	if (b->wants_grad && b->n == a->n)
+		vla_add_scaled(g, b->grad, d, 1, b->n);
+	else if (b->wants_grad && !vla_column_sums(g, b->grad, d, NULL, a->n, b->n))
+		return vla_nomem(err);
+	return VLA_OK;
+}
+
+static bool add_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out)
+{
+	static const struct {
+		unsigned na, nb;
+		size_t a[3], b[3];
+	} c[] = {
+		{ 2, 2, { 3, 5 }, { 3, 5 } },
+		{ 3, 1, { 2, 3, 70 }, { 70 } },
+		{ 3, 2, { 4, 3, 2 }, { 3, 2 } },
+		{ 2, 1, { 7, 1 }, { 1 } },
+	};
+	if (i >= sizeof c / sizeof c[0])
+		return false;
+	vla_tensor *a = vla_sample_normal(g, rng, c[i].na, c[i].a), *b = vla_sample_normal(g, rng, c[i].nb, c[i].b);
+	*out = vla_add(g, a, b);
+	return true;
+}
+
+const vla_op vla_op_add = {
+	.name = "add",
+	.inputs = 2,
+	.shape = add_shape,
+	.forward = add_forward,
+	.backward = add_backward,
+	.inplace = true,
+	.sample = add_sample,
+};
+
+vla_tensor *vla_add(vla_step *g, vla_tensor *a, vla_tensor *b)
+{
+	return vla_apply(g, &vla_op_add, (vla_tensor *[]){ a, b }, 2, NULL, 0);
+}
