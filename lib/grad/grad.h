@@ -58,6 +58,7 @@ typedef struct vla_params {
 	size_t n, cap;
 	float *values, *grads; /* [total] of the trainable ones after vla_params_own */
 	size_t total;
+	uint64_t version;      /* grows with every vla_params_unpack: forms derived from values compare it */
 } vla_params;
 
 /* Adds a parameter of this name and shape, without value; its address is stable. NULL when memory is short. */

@@ -69,6 +69,7 @@ void vla_params_unpack(vla_params *ps)
 			vla_packed_free(ps->p[i]->packed);
 		ps->p[i]->packed = NULL;
 	}
+	ps->version++;
 }
 
 void vla_params_zero_grad(vla_params *ps)
