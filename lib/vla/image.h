@@ -53,8 +53,9 @@ typedef enum vla_filter {
 VLA_API void vla_image_release(vla_image *im); /* NULL legal; leaves VLA_IMAGE_INIT */
 
 /* PNG, JPEG, PPM or PGM from memory, told apart by their first bytes; result RGB (see keep_alpha).
- * opts may be NULL. VLA_OK, VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_EUNSUPPORTED (limits),
- * VLA_ENOMEM. The message names no file: the caller knows it. */
+ * 16-bit PNG keeps the upper byte. What follows the picture is ignored. opts may be NULL. On failure
+ * out is 0 x 0. VLA_OK, VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_EUNSUPPORTED (limits), VLA_ENOMEM,
+ * load also VLA_EIO. The message names no file: the caller knows it. */
 VLA_API vla_status vla_image_decode(const void *bytes, size_t n, const vla_image_opts *opts,
                                     vla_image *out, vla_err *err) VLA_MUST_USE;
 VLA_API vla_status vla_image_load(const char *path, const vla_image_opts *opts, vla_image *out,
@@ -65,13 +66,15 @@ VLA_API vla_status vla_image_load(const char *path, const vla_image_opts *opts, 
 VLA_API vla_status vla_image_next(FILE *f, const vla_image_opts *opts, vla_image *out,
                                   vla_err *err) VLA_MUST_USE;
 
-/* Equal to Pillow (up to 12) to the last bit: horizontal pass first, antialiased when reducing.
- * in and out must differ. */
+/* Equal to Pillow (up to 12) to the last bit: horizontal pass first, antialiased when reducing; with
+ * 4 channels colour is weighed by alpha. in and out must differ.
+ * VLA_OK, VLA_EINVAL, VLA_ENOMEM, as for the next two. */
 VLA_API vla_status vla_image_resize(const vla_image *in, uint32_t w, uint32_t h, vla_filter f,
                                     vla_image *out, vla_err *err) VLA_MUST_USE;
 
 /* The part x, y, w, h of in (may reach outside: zeros there), resampled to ow x oh. The box may be
- * fractional; only pixels of the box take part (Pillow's `box` argument). */
+ * fractional (single precision); the kernel's support reaches over its edges, as with Pillow's `box`
+ * argument: vla_image_crop first where only the box's own pixels may count. */
 VLA_API vla_status vla_image_resize_box(const vla_image *in, double x, double y, double w, double h,
                                         uint32_t ow, uint32_t oh, vla_filter f, vla_image *out,
                                         vla_err *err) VLA_MUST_USE;
@@ -79,7 +82,8 @@ VLA_API vla_status vla_image_resize_box(const vla_image *in, double x, double y,
 VLA_API vla_status vla_image_crop(const vla_image *in, int32_t x, int32_t y, uint32_t w, uint32_t h,
                                   vla_image *out, vla_err *err) VLA_MUST_USE;
 
-/* By the file name's ending: .png, .jpg/.jpeg (quality 90), .ppm; whole or not at all. */
+/* By the file name's ending: .png, .jpg/.jpeg (quality 90), .ppm; whole or not at all. JPEG and PPM
+ * drop alpha. VLA_OK, VLA_EINVAL (the ending), VLA_EIO, VLA_ENOMEM. */
 VLA_API vla_status vla_image_save(const char *path, const vla_image *im, vla_err *err) VLA_MUST_USE;
 
 #ifdef __cplusplus
