@@ -118,6 +118,7 @@ struct vla_node {
 	vla_tensor **in;
 	size_t n_in;
 	const void *attr; /* the operator's own settings, copied into the arena */
+	size_t attr_size;
 	void *saved;
 };
 

@@ -131,7 +131,7 @@ static vla_status place_output(vla_step *g, const vla_node *nd, vla_err *err)
 }
 
 // The node as it stays on the tape: inputs and settings copied into the arena.
-static vla_node *keep_node(vla_step *g, const vla_node *nd, size_t attr_size)
+static vla_node *keep_node(vla_step *g, const vla_node *nd)
 {
 	vla_tape *t = g->tape;
 	if (t->n == t->cap) {
@@ -144,14 +144,14 @@ static vla_node *keep_node(vla_step *g, const vla_node *nd, size_t attr_size)
 	}
 	vla_node *k = vla_arena_alloc(g->arena, 1, sizeof *k);
 	vla_tensor **in = vla_arena_alloc(g->arena, nd->n_in, sizeof *in);
-	void *attr = vla_arena_alloc(g->arena, attr_size, 1);
+	void *attr = vla_arena_alloc(g->arena, nd->attr_size, 1);
 	if (!k || !in || !attr)
 		return NULL;
 	*k = *nd;
 	if (nd->n_in)
 		memcpy(in, nd->in, nd->n_in * sizeof *in);
-	if (attr_size)
-		memcpy(attr, nd->attr, attr_size);
+	if (nd->attr_size)
+		memcpy(attr, nd->attr, nd->attr_size);
 	k->in = in;
 	k->attr = attr;
 	return k;
@@ -173,7 +173,7 @@ static vla_status check_inputs(const vla_node *nd, vla_err *err)
 	return VLA_OK;
 }
 
-static vla_status apply(vla_step *g, vla_node *nd, size_t attr_size, vla_err *err)
+static vla_status apply(vla_step *g, vla_node *nd, vla_err *err)
 {
 	VLA_TRY(check_inputs(nd, err));
 	vla_tensor *out = nd->out = vla_arena_zalloc(g->arena, 1, sizeof *out);
@@ -187,7 +187,7 @@ static vla_status apply(vla_step *g, vla_node *nd, size_t attr_size, vla_err *er
 	VLA_TRY(place_output(g, nd, err));
 	vla_arena_mark mark = vla_arena_get_mark(g->arena);
 	vla_node *run = nd;
-	if (out->wants_grad && !(run = keep_node(g, nd, attr_size)))
+	if (out->wants_grad && !(run = keep_node(g, nd)))
 		return vla_nomem(err);
 	if (!nd->op->view)
 		VLA_TRY(nd->op->forward(g, run, err));
@@ -202,9 +202,10 @@ vla_tensor *vla_apply(vla_step *g, const vla_op *op, vla_tensor *const *in, size
 {
 	if (g->err.code != VLA_OK)
 		return NULL;
-	vla_node nd = { .op = op, .in = (vla_tensor **)(uintptr_t)in, .n_in = n_in, .attr = attr };
+	vla_node nd = { .op = op, .in = (vla_tensor **)(uintptr_t)in, .n_in = n_in, .attr = attr,
+		.attr_size = attr_size };
 	vla_err err = VLA_ERR_INIT;
-	vla_status s = apply(g, &nd, attr_size, &err);
+	vla_status s = apply(g, &nd, &err);
 	if (s == VLA_OK)
 		return nd.out;
 	stick(g, s, &err);
