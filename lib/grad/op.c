@@ -116,6 +116,47 @@ void vla_add_scaled(vla_step *g, float *to, const float *from, float s, size_t n
 	vla_parallel(g->pool, n, VLA_GRAIN_CHEAP, axpy_range, &a);
 }
 
+struct row_loss {
+	const vla_node *nd;
+	vla_row_loss_fn *fn;
+	double *part;
+};
+
+static void row_loss_range(void *ctx, size_t begin, size_t end, unsigned worker)
+{
+	const struct row_loss *l = ctx;
+	(void)worker;
+	l->fn(l->nd, begin, end, l->part);
+}
+
+vla_status vla_row_loss(vla_step *g, const vla_node *nd, size_t n, size_t grain, vla_row_loss_fn *fn, double scale,
+			vla_err *err)
+{
+	vla_arena_mark mark = vla_arena_get_mark(g->arena);
+	struct row_loss l = { nd, fn, vla_arena_alloc(g->arena, n, sizeof(double)) };
+	if (!l.part)
+		return vla_nomem(err);
+	vla_parallel(g->pool, n, grain, row_loss_range, &l);
+	double sum = 0;
+	for (size_t r = 0; r < n; r++)
+		sum += l.part[r];
+	nd->out->data[0] = (float)(sum * scale);
+	vla_arena_rewind(g->arena, mark);
+	return VLA_OK;
+}
+
+double vla_exp_sum(const float *x, size_t n, float *max)
+{
+	float m = x[0];
+	for (size_t j = 1; j < n; j++)
+		m = x[j] > m ? x[j] : m;
+	double s = 0;
+	for (size_t j = 0; j < n; j++)
+		s += expf(x[j] - m);
+	*max = m;
+	return s;
+}
+
 vla_tensor *vla_sample_away(vla_step *g, vla_rng *rng, unsigned ndim, const size_t *dim, float gap)
 {
 	vla_tensor *t = vla_tensor_new(g, ndim, dim);
