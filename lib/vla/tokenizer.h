@@ -51,11 +51,14 @@ typedef struct vla_bpe_train_opts {
 	size_t vocab_size; /* special tokens and the 256 byte symbols included */
 	bool lower;        /* lower-case and NFC first */
 	size_t min_count;  /* pairs rarer than this are never merged; 0 = 2 */
+	size_t cjk_max;    /* ideographs that a piece may hold: 1 = single characters; 0 = 4 (short words) */
 } vla_bpe_train_opts;
 
-/* Trains a byte-level BPE on n texts and writes dir/tokenizer.json (Hugging Face layout). CJK text is
- * split into characters before pairs are counted, so that pieces stay inside short words.
- * Deterministic: ties go to the pair that sorts first. */
+/* Trains a byte-level BPE on n texts and writes dir/tokenizer.json and dir/tokenizer_config.json (Hugging
+ * Face layout, standard parts only). White space is collapsed; a word and the same word at the beginning of a
+ * text are one piece; pieces are whole characters or parts of one. The special tokens are <|pad|> 0,
+ * <|startoftext|> 1, <|endoftext|> 2; a text is encoded as start, pieces, end. Deterministic: ties go to the
+ * pair of the smaller ids. VLA_EINVAL, VLA_EIO, VLA_ENOMEM. */
 VLA_API vla_status vla_bpe_train(const char *const *texts, size_t n, const vla_bpe_train_opts *opts,
                                  const char *dir, vla_err *err) VLA_MUST_USE;
 

@@ -1,0 +1,238 @@
+/* Tokenizers: training, encoding, decoding, files of others, bad files. */
+#include "tap.h"
+
+#include "base/base.h"
+#include "text/bpe_train.h"
+#include "text/tokenizer.h"
+#include "text/unicode.h"
+
+#include <unistd.h>
+
+static const char *const corpus[] = {
+	"A dog runs on the beach.", "Two dogs run on the beach",        "a dog and a cat", "The CAT sleeps; it's warm",
+	"a dog on the sofa",        "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x8b\x97\xe5\x9c\xa8\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a",
+	"\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a\xe7\x9a\x84\xe7\x8b\x97", "\xe6\xb2\x99\xe6\xbb\xa9", "caf\xc3\xa9 caf\xc3\xa9",
+};
+enum { N_CORPUS = sizeof corpus / sizeof *corpus };
+
+/* A tokenizer trained on the corpus, by way of its file's content; *json may be NULL. */
+static vla_tokenizer *trained(size_t vocab, size_t cjk_max, bool backwards, vla_buf *json)
+{
+	vla_bpe_train_opts o = { vocab, true, 0, cjk_max };
+	vla_err err = VLA_ERR_INIT;
+	vla_bpe_trainer *tr = NULL;
+	vla_tokenizer *t = NULL;
+	vla_buf b = { NULL, 0, 0 };
+	vla_status st = vla_bpe_trainer_new(&o, &tr, &err);
+	for (size_t i = 0; i < N_CORPUS && st == VLA_OK; i++)
+		st = vla_bpe_trainer_add(tr, corpus[backwards ? N_CORPUS - 1 - i : i], &err);
+	if (st == VLA_OK)
+		st = vla_bpe_trainer_learn(tr, &err);
+	if (st == VLA_OK)
+		st = vla_bpe_trainer_write(tr, &b, &err);
+	if (st == VLA_OK)
+		st = vla_tokenizer_parse_json(b.data, b.n, &t, &err);
+	if (st != VLA_OK)
+		note("%s", err.msg);
+	vla_bpe_trainer_free(tr);
+	if (json)
+		*json = b;
+	else
+		vla_buf_release(&b);
+	return t;
+}
+
+static bool encodes(const vla_tokenizer *t, const char *text, size_t max_len, vla_ids *ids)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_status st = vla_tokenizer_encode(t, text, max_len, ids, &err);
+	if (st != VLA_OK)
+		note("%s", err.msg);
+	return st == VLA_OK;
+}
+
+/* Whether the text encoded and decoded is `want`. */
+static bool round_trip(const vla_tokenizer *t, const char *text, const char *want)
+{
+	vla_ids ids = VLA_IDS_INIT;
+	vla_err err = VLA_ERR_INIT;
+	char *back = NULL;
+	bool same = encodes(t, text, 0, &ids) && vla_tokenizer_decode(t, ids.id, ids.n, true, &back, &err) == VLA_OK &&
+	            strcmp(back, want) == 0;
+	if (!same)
+		note("'%s' came back as '%s'", text, back ? back : "(nothing)");
+	free(back);
+	vla_ids_release(&ids);
+	return same;
+}
+
+static void test_training(void)
+{
+	vla_buf a = { NULL, 0, 0 }, b = { NULL, 0, 0 };
+	vla_ids ids = VLA_IDS_INIT, other = VLA_IDS_INIT;
+	vla_tokenizer *t = trained(290, 0, false, &a), *u = trained(290, 0, true, &b);
+	ok(t && vla_tokenizer_vocab(t) == 290, "a vocabulary of the wanted size");
+	ok(u && a.n == b.n && memcmp(a.data, b.data, a.n) == 0, "the order of the texts does not matter");
+	ok(vla_tokenizer_id(t, "<|pad|>") == 0 && vla_tokenizer_id(t, "<|startoftext|>") == 1 &&
+	           vla_tokenizer_id(t, "<|endoftext|>") == 2 && vla_tokenizer_id(t, "none") == UINT32_MAX,
+	   "special tokens have the first ids");
+	ok(encodes(t, "dog", 0, &ids) && encodes(t, "DOG", 0, &other) && ids.n == 3 && other.n == 3 &&
+	           ids.id[1] == other.id[1],
+	   "a frequent word is one piece, in either case");
+	ok(encodes(t, "a dog", 0, &other) && other.n == 4 && other.id[2] == ids.id[1],
+	   "the same piece at the beginning and inside");
+	ok(encodes(t, "\xe6\xb2\x99\xe6\xbb\xa9", 0, &ids) && ids.n == 3, "a frequent Chinese word is one piece");
+	vla_tokenizer_free(u);
+	u = trained(300, 1, false, NULL);
+	ok(u && encodes(u, "\xe6\xb2\x99\xe6\xbb\xa9", 0, &ids) && ids.n == 4, "cjk_max 1 keeps ideographs apart");
+	vla_tokenizer_free(u);
+	vla_tokenizer_free(t);
+	vla_buf_release(&a);
+	vla_buf_release(&b);
+	vla_ids_release(&ids);
+	vla_ids_release(&other);
+}
+
+static void test_round_trips(void)
+{
+	vla_tokenizer *t = trained(320, 0, false, NULL);
+	vla_ids ids = VLA_IDS_INIT;
+	ok(round_trip(t, "", ""), "the empty text");
+	ok(encodes(t, " \t\n", 0, &ids) && ids.n == 2, "white space alone is start and end");
+	ok(round_trip(t, "  Two  DOGS,\trun!  ", "two dogs, run!"), "white space and case");
+	ok(round_trip(t, "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab", "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab"),
+	   "Chinese, known and unknown characters");
+	ok(round_trip(t, "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x", "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x"), "emoji");
+	ok(round_trip(t, "cafe\xcc\x81", "caf\xc3\xa9"), "a combining mark is composed");
+	ok(round_trip(t, "a\xff z\xe4\xb8 b", "a\xef\xbf\xbd z\xef\xbf\xbd b"), "ill-formed UTF-8 becomes U+FFFD");
+	bool all = true;
+	for (unsigned b = 1; b < 256; b++) {
+		char s[2] = { (char)b, 0 };
+		all = encodes(t, s, 0, &ids) && ids.n >= 2 && all;
+	}
+	ok(all, "every single byte can be encoded");
+	ok(encodes(t, "a dog and a cat on the beach", 5, &ids) && ids.n == 5 && ids.id[0] == 1 && ids.id[4] == 2,
+	   "truncation keeps the end token");
+	ok(encodes(t, "a dog", 1, &ids) && ids.n == 1 && ids.id[0] == 2, "even alone");
+	ok(encodes(t, "a<|endoftext|>b", 0, &ids) && ids.n == 5 && ids.id[2] == 2, "a special token inside the text");
+	vla_ids_release(&ids);
+	vla_tokenizer_free(t);
+}
+
+static void test_unicode(void)
+{
+	vla_buf b = { NULL, 0, 0 };
+	vla_err err = VLA_ERR_INIT;
+	/* Reordering, singleton, Hangul, composition exclusion. */
+	const char *in = "q\xcc\x87\xcc\xa3 \xe2\x84\xab \xe1\x84\x92\xe1\x85\xa1\xe1\x86\xab \xe0\xa5\x98";
+	const char *want = "q\xcc\xa3\xcc\x87 \xc3\x85 \xed\x95\x9c \xe0\xa4\x95\xe0\xa4\xbc";
+	ok(vla_nfc(in, strlen(in), &b, &err) == VLA_OK && b.n == strlen(want) && memcmp(b.data, want, b.n) == 0, "NFC");
+	b.n = 0;
+	in = "\xc3\x89\xce\xa3 \xc4\xb0 \xd0\x96\xe1\xbe\x88 \xf0\x90\x90\x80";
+	want = "\xc3\xa9\xcf\x83 i\xcc\x87 \xd0\xb6\xe1\xbe\x80 \xf0\x90\x90\xa8";
+	ok(vla_lower(in, strlen(in), false, &b, &err) == VLA_OK && b.n == strlen(want) && memcmp(b.data, want, b.n) == 0,
+	   "lower case");
+	b.n = 0;
+	ok(vla_lower("\xce\x91\xce\xa3 \xce\xa3", 7, true, &b, &err) == VLA_OK && b.n == 7 &&
+	           memcmp(b.data, "\xce\xb1\xcf\x82 \xcf\x83", 7) == 0,
+	   "final sigma");
+	ok(vla_gc_of('a') == VLA_GC_LL && vla_gc_of(0x4e00) == VLA_GC_LO && vla_gc_of(0x0661) == VLA_GC_ND &&
+	           vla_gc_of(0x1f436) == VLA_GC_SO && vla_gc_of(0x10ffff) == VLA_GC_CN,
+	   "categories");
+	vla_buf_release(&b);
+}
+
+static const vla_merge *ranked(const vla_bpe *m, uint32_t left, uint32_t right)
+{
+	for (size_t i = 0; i < m->merge_n; i++)
+		if (m->merge[i].key == ((uint64_t)left << 32 | right))
+			return &m->merge[i];
+	return NULL;
+}
+
+/* The rule in its plainest form: while a ranked pair is left, join the leftmost one of the lowest rank. */
+static size_t plain_encode(const vla_bpe *m, const char *s, size_t n, uint32_t *id)
+{
+	for (size_t i = 0; i < n; i++)
+		id[i] = m->byte_id[(unsigned char)s[i]];
+	for (;;) {
+		const vla_merge *best = NULL;
+		size_t at = 0;
+		for (size_t i = 0; i + 1 < n; i++) {
+			const vla_merge *e = ranked(m, id[i], id[i + 1]);
+			if (e && (!best || e->rank < best->rank)) {
+				best = e;
+				at = i;
+			}
+		}
+		if (!best)
+			return n;
+		id[at] = best->id;
+		memmove(id + at + 1, id + at + 2, (--n - at - 1) * sizeof *id);
+	}
+}
+
+static void test_long_words(void)
+{
+	vla_tokenizer *t = trained(290, 0, false, NULL);
+	vla_ids ids = VLA_IDS_INIT;
+	vla_err err = VLA_ERR_INIT;
+	vla_rng r;
+	bool same = true;
+	vla_rng_seed(&r, 1, 0);
+	for (int k = 0; k < 60; k++) {
+		char s[100];
+		uint32_t want[100];
+		size_t n = 1 + vla_rng_below(&r, sizeof s);
+		for (size_t i = 0; i < n; i++)
+			s[i] = "aeodghnst "[vla_rng_below(&r, 10)];
+		ids.n = 0;
+		same = vla_bpe_encode(&t->bpe, s, n, &ids, &err) == VLA_OK && same;
+		same = plain_encode(&t->bpe, s, n, want) == ids.n && memcmp(want, ids.id, ids.n * sizeof *want) == 0 && same;
+	}
+	ok(same, "short and long words are joined as the plain rule joins them");
+	size_t n = 1 << 20;
+	char *s = vla_alloc(n + 1, 1);
+	for (size_t i = 0; i < n; i++)
+		s[i] = "dogs"[i & 3];
+	s[n] = 0;
+	ok(encodes(t, s, 0, &ids) && ids.n > 2, "a word of a megabyte");
+	memset(s, ' ', n);
+	ok(encodes(t, s, 0, &ids) && ids.n == 2, "a megabyte of white space");
+	free(s);
+	vla_ids_release(&ids);
+	vla_tokenizer_free(t);
+}
+
+static void test_files(void)
+{
+	char dir[] = "/tmp/vla-tokenizer-XXXXXX";
+	vla_err err = VLA_ERR_INIT;
+	vla_bpe_train_opts o = { 300, true, 0, 0 };
+	vla_tokenizer *t = NULL;
+	if (!ok(mkdtemp(dir) != NULL, "a folder for files"))
+		return;
+	ok(vla_bpe_train(corpus, N_CORPUS, &o, dir, &err) == VLA_OK && vla_tokenizer_open(dir, &t, &err) == VLA_OK,
+	   "trained, written, opened: %s", err.msg);
+	vla_tokenizer_free(t);
+	o.vocab_size = 100;
+	ok(vla_bpe_train(corpus, N_CORPUS, &o, dir, &err) == VLA_EINVAL, "a vocabulary below the bytes is refused");
+	char path[64];
+	snprintf(path, sizeof path, "%s/tokenizer.json", dir);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/tokenizer_config.json", dir);
+	unlink(path);
+	t = NULL;
+	ok(vla_tokenizer_open(dir, &t, &err) == VLA_EIO && strstr(err.msg, "tokenizer.json"), "an empty folder: %s", err.msg);
+	rmdir(dir);
+}
+
+int main(void)
+{
+	test_unicode();
+	test_training();
+	test_round_trips();
+	test_long_words();
+	test_files();
+	return done();
+}
