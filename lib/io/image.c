@@ -1,5 +1,5 @@
-/* Pictures as such: kinds, limits, buffers, EXIF orientation (CIPA DC-008, tag 0x0112), cropping, and the calls that
- * pick a format. The formats are in png.c, jpeg.c and pnm.c, streams of pictures in image_stream.c. */
+/* Pictures as such: kinds, limits, buffers, EXIF orientation (CIPA DC-008, tag 0x0112), and the calls that pick a
+ * format. The formats are in png.c, jpeg.c and pnm.c, streams of pictures in image_stream.c, cropping in image_edit.c. */
 #include "io/image.h"
 
 #include <errno.h>
@@ -217,29 +217,4 @@ vla_status vla_image_load(const char *path, const vla_image_opts *opts, vla_imag
 	fclose(f);
 	vla_buf_release(&b);
 	return st;
-}
-
-vla_status vla_image_crop(const vla_image *in, int32_t x, int32_t y, uint32_t w, uint32_t h, vla_image *out,
-                          vla_err *err)
-{
-	vla_image_opts o = vla_image_opts_resolve(NULL);
-	if (w == 0 || h == 0)
-		return vla_fail(err, VLA_EINVAL, "a crop of %lu x %lu pixels", (unsigned long)w, (unsigned long)h);
-	VLA_TRY(vla_image_check_size(w, h, &o, err));
-	VLA_TRY(vla_image_reserve(out, w, h, in->channels, err));
-	size_t c = in->channels, row = (size_t)w * c;
-	int64_t x0 = x < 0 ? 0 : x, x1 = (int64_t)x + w < in->width ? (int64_t)x + w : in->width;
-	for (uint32_t i = 0; i < h; i++) {
-		int64_t v = (int64_t)y + i;
-		uint8_t *d = out->data + i * row;
-		if (v < 0 || v >= in->height || x1 <= x0) {
-			memset(d, 0, row);
-			continue;
-		}
-		size_t left = (size_t)(x0 - x) * c, mid = (size_t)(x1 - x0) * c;
-		memset(d, 0, left);
-		memcpy(d + left, in->data + ((size_t)v * in->width + (size_t)x0) * c, mid);
-		memset(d + left + mid, 0, row - left - mid);
-	}
-	return VLA_OK;
 }

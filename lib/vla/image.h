@@ -82,6 +82,9 @@ VLA_API vla_status vla_image_resize_box(const vla_image *in, double x, double y,
 VLA_API vla_status vla_image_crop(const vla_image *in, int32_t x, int32_t y, uint32_t w, uint32_t h,
                                   vla_image *out, vla_err *err) VLA_MUST_USE;
 
+/* Puts the colour rgb behind a picture of 4 channels, which becomes RGB; RGB stays. VLA_OK, VLA_EINVAL. */
+VLA_API vla_status vla_image_flatten(vla_image *im, const uint8_t rgb[3], vla_err *err) VLA_MUST_USE;
+
 /* By the file name's ending: .png, .jpg/.jpeg (quality 90), .ppm; whole or not at all. JPEG and PPM
  * drop alpha. VLA_OK, VLA_EINVAL (the ending), VLA_EIO, VLA_ENOMEM. */
 VLA_API vla_status vla_image_save(const char *path, const vla_image *im, vla_err *err) VLA_MUST_USE;
