@@ -9,7 +9,8 @@
  *	vla_reader_close(r);
  *
  * A stream is one or more segments (header, blocks, end block); a reader passes over segment
- * boundaries as long as kind, dim and model stay the same, and refuses the stream when they do not.
+ * boundaries as long as kind, dim, model and norm stay the same, and refuses the stream when they do not. Messages name
+ * the file when the reader, writer or matrix was opened with a path.
  */
 #ifndef VLA_STREAM_H
 #define VLA_STREAM_H
@@ -47,13 +48,17 @@ VLA_API void vla_header_release(vla_header *h); /* NULL legal */
 VLA_API vla_status vla_header_copy(vla_header *dst, const vla_header *src, vla_err *err) VLA_MUST_USE;
 /* Appends a provenance line made from argv. */
 VLA_API vla_status vla_header_add_pg(vla_header *h, int argc, char *const *argv, vla_err *err) VLA_MUST_USE;
+/* Whether vectors of b may be put beside those of a: same kind, model ("" fits any) and dim. VLA_OK or VLA_EINVAL; the
+ * message names what differs. */
+VLA_API vla_status vla_header_fits(const vla_header *a, const vla_header *b, vla_err *err) VLA_MUST_USE;
+VLA_API const char *vla_kind_name(vla_kind k); /* "dense", "tokens", "sparse"; static */
 
 /* One record. Buffers are reused by the next call and freed by vla_rec_release. */
 typedef struct vla_rec {
 	char *id;         /* UTF-8, never NULL after a read; may carry #xywh= or #t= (W3C Media Fragments) */
 	size_t rows;      /* dense 1; tokens: vectors; sparse: pairs */
 	uint32_t grid_h, grid_w; /* tokens that form a grid: grid_h * grid_w == rows; else 0 */
-	float *data;      /* [rows, dim] (sparse: [rows] weights), whatever the stored dtype */
+	float *data;      /* [rows, dim] (sparse: [rows] weights), whatever the stored dtype; always finite */
 	uint32_t *index;  /* sparse: [rows], strictly increasing; else NULL */
 	char *caption;    /* optional fields, NULL when absent */
 	char *label;
@@ -83,14 +88,19 @@ typedef struct vla_writer vla_writer;
 /* path "-": standard output, else a temporary file that vla_writer_finish renames to path. h is copied. */
 VLA_API vla_status vla_writer_open(const char *path, const vla_header *h, vla_writer **out,
                                    vla_err *err) VLA_MUST_USE;
-/* Converts to the stored dtype. rec->data must be finite (VLA_EINVAL otherwise). */
+/* Converts to the stored dtype. rec->id must be given, rec->data be finite and fit the type, rec->rows be 1 for dense (0 is
+ * taken as 1) and below 2^32: VLA_EINVAL otherwise, and the writer may go on with the next record. Records are written in
+ * blocks of about 1 MiB. VLA_OK, VLA_EINVAL, VLA_EIO, VLA_ENOMEM. */
 VLA_API vla_status vla_writer_put(vla_writer *w, const vla_rec *rec, vla_err *err) VLA_MUST_USE;
+/* Sends the records so far on their way, for a reader at the other end of a pipe. */
+VLA_API vla_status vla_writer_flush(vla_writer *w, vla_err *err) VLA_MUST_USE;
 /* Writes the end block, flushes, syncs and renames. Call once, then close. */
 VLA_API vla_status vla_writer_finish(vla_writer *w, vla_err *err) VLA_MUST_USE;
 /* NULL legal; before a successful finish the temporary file is removed. */
 VLA_API void vla_writer_close(vla_writer *w);
 
-/* A whole dense stream in memory: mapped when it is a plain file, read when it is a pipe. */
+/* A whole dense stream in memory. A plain file is mapped: opening reads and checks ids and fields but no vector, whose
+ * checksums `vla-view --check` verifies. A pipe is read and checked in full. All segments must store one dtype. */
 typedef struct vla_matrix vla_matrix;
 
 VLA_API vla_status vla_matrix_open(const char *path, vla_matrix **out, vla_err *err) VLA_MUST_USE;
