@@ -186,6 +186,9 @@ vla_tensor *vla_conv2d_depthwise(vla_step *g, vla_tensor *x, vla_tensor *w, vla_
 /* x [.., c]; running mean and variance are buffers, updated when g->training (momentum m: run += m (batch - run)). */
 vla_tensor *vla_batch_norm(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, vla_param *mean, vla_param *var,
                            float eps, float momentum);
+/* The same with the activation that follows, in one pass: what a convolution network should call. */
+vla_tensor *vla_batch_norm_act(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, vla_param *mean,
+                               vla_param *var, float eps, float momentum, vla_act act);
 vla_tensor *vla_layer_norm(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, float eps);
 vla_tensor *vla_activation(vla_step *g, vla_tensor *x, vla_act act); /* element-wise; see kern.h */
 vla_tensor *vla_add(vla_step *g, vla_tensor *a, vla_tensor *b);      /* b: same shape, or a suffix of a's shape (repeated) */

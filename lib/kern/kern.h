@@ -132,4 +132,32 @@ void vla_softmax_row_backward(size_t c, const float *y, const float *dy, bool ad
 /* dx = y (dy - sum(y dy)), or += with add. */
 void vla_softmax_backward(vla_pool *pool, size_t rows, size_t c, const float *y, const float *dy, bool add, float *dx);
 
+/* q [n, tq, heads d], k, v [n, tk, heads d]. causal: query i sees keys up to i + tk - tq; lens [n] (NULL: all): keys from
+ * lens on are hidden. A query that sees nothing gives zeros. */
+typedef struct vla_attention_shape {
+	size_t n, tq, tk, heads, d;
+	bool causal;
+	const uint32_t *lens;
+} vla_attention_shape;
+
+/* probs [n, heads, tq, tk] is filled when not NULL, for backward; ws may then be NULL. */
+size_t vla_attention_ws(const vla_attention_shape *s, unsigned workers);
+void vla_attention_forward(vla_pool *pool, const vla_attention_shape *s, const float *q, const float *k, const float *v,
+                           float *out, float *probs, float *ws);
+/* Adds to dq, dk, dv (NULL: not wanted). */
+size_t vla_attention_backward_ws(const vla_attention_shape *s, unsigned workers);
+void vla_attention_backward(vla_pool *pool, const vla_attention_shape *s, const float *q, const float *k, const float *v,
+                            const float *probs, const float *dout, float *dq, float *dk, float *dv, float *ws);
+
+/* out [n, d] = rows ids of table [v, d] (f32, f16, bf16); ids must be in range. */
+void vla_gather(vla_pool *pool, vla_dtype dtype, size_t d, const void *table, const uint32_t *ids, size_t n, float *out);
+/* table[ids[i]] += x[i], in the order of i. */
+void vla_scatter_add(vla_pool *pool, size_t d, const float *x, const uint32_t *ids, size_t n, float *table);
+/* Means of x's rows offset[i] .. offset[i + 1]; an empty run gives zeros. Backward adds. */
+void vla_segment_mean_forward(vla_pool *pool, size_t d, const float *x, const size_t *offset, size_t n, float *out);
+void vla_segment_mean_backward(vla_pool *pool, size_t d, const float *dout, const size_t *offset, size_t n, float *dx);
+/* x [n, rows, d] -> [n, d]. Backward adds. */
+void vla_mean_pool_forward(vla_pool *pool, size_t n, size_t rows, size_t d, const float *x, float *out);
+void vla_mean_pool_backward(vla_pool *pool, size_t n, size_t rows, size_t d, const float *dout, float *dx);
+
 #endif
