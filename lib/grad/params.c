@@ -2,7 +2,6 @@
  * clipping and saving walk. */
 #include "grad/grad.h"
 
-#pragma weak vla_packed_free // until the kernels are in the tree
 
 #define ALIGN 16 // floats: every parameter of a block starts on a cache line
 
