@@ -1,5 +1,23 @@
 # vla: visual-language alignment as Unix tools. `make help` lists the targets.
 
+.DEFAULT_GOAL := all
+
+DEPS_DEB := gcc g++ make pkg-config perl python3 mandoc groff-base libopenblas-dev libpng-dev libjpeg62-turbo-dev \
+	zlib1g-dev libjansson-dev libdnnl-dev
+
+deps:
+	@if [ $$(id -u) = 0 ]; then s=; else s=sudo; fi; \
+	$$s apt-get update -q && $$s env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(DEPS_DEB)
+
+# `make deps demo`: what follows looks at the machine, so it starts anew once the packages are there.
+AFTER_DEPS := $(if $(filter deps,$(MAKECMDGOALS)),$(filter-out deps,$(MAKECMDGOALS)))
+ifneq ($(AFTER_DEPS),)
+$(AFTER_DEPS): deps
+	@$(MAKE) --no-print-directory -j$$(nproc) $@
+
+.PHONY: deps $(AFTER_DEPS)
+else
+
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
@@ -26,9 +44,6 @@ MAJOR := $(shell sed -n 's/^.define VLA_VERSION_MAJOR //p' lib/vla/status.h)
 MINOR := $(shell sed -n 's/^.define VLA_VERSION_MINOR //p' lib/vla/status.h)
 PATCH := $(shell sed -n 's/^.define VLA_VERSION_PATCH //p' lib/vla/status.h)
 VERSION := $(MAJOR).$(MINOR).$(PATCH)
-
-DEPS_DEB := gcc g++ make pkg-config perl python3 mandoc groff-base libopenblas-dev libpng-dev libjpeg62-turbo-dev zlib1g-dev \
-	libjansson-dev libdnnl-dev
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes
 BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas 2>/dev/null)
@@ -161,10 +176,6 @@ demo: all
 
 # --- install ---------------------------------------------------------------------------------------------------
 
-deps:
-	@if [ $$(id -u) = 0 ]; then s=; else s=sudo; fi; \
-	$$s apt-get update -q && $$s env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $(DEPS_DEB)
-
 install: all
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCDIR)/vla' '$(DESTDIR)$(DATADIR)/vla' \
 		'$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' '$(DESTDIR)$(MANDIR)/man7'
@@ -211,3 +222,4 @@ help:
 
 .PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install uninstall dist tags clean help
 .SECONDARY:
+endif
