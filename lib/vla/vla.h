@@ -11,6 +11,7 @@
 #include <vla/pool.h>
 #include <vla/status.h>
 #include <vla/stream.h>
+#include <vla/tar.h>
 #include <vla/tokenizer.h>
 #include <vla/train.h>
 
