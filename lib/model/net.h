@@ -4,18 +4,15 @@
 #ifndef VLA_MODEL_NET_H
 #define VLA_MODEL_NET_H
 
-#include "grad/grad.h"
+#include "nn/towers.h"
 
 #include <vla/model.h>
 
 #include <jansson.h>
 
-/* A ragged batch of texts: text i has ids[offset[i] .. offset[i + 1]). */
-typedef struct vla_text_batch {
-	const uint32_t *ids;
-	const size_t *offset; /* [n + 1], offset[0] = 0 */
-	size_t n;
-} vla_text_batch;
+/* A ragged batch of texts: text i has ids[offset[i] .. offset[i + 1]); offset [n + 1] begins with 0. Both arrays must live
+ * until the backward pass. */
+typedef vla_texts vla_text_batch;
 
 /* A fresh model from a parsed config.json of family vla_dual (or any family that can be trained from scratch), initialised from
  * seed. config is copied. tokenizer_dir: directory with the tokenizer's files, or NULL without a text tower. */
@@ -23,9 +20,12 @@ vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, con
                             vla_model **out, vla_err *err) VLA_MUST_USE;
 
 /* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files, model.safetensors
- * (dtype f32, f16 or bf16), whole or not at all per file. */
+ * (dtype f32, f16, bf16 or i8), whole or not at all per file. Names and layouts are the family's. Vectors, scalars and running
+ * statistics stay f32; i8 stores matrices and convolutions with one f32 scale a row (NAME.scale), depthwise ones as f16. */
 vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
 
+/* All parameters, ready to be made trainable; NULL when memory is short. Afterwards vla_params_own gives gradients to those
+ * whose trainable flag is set (all but the buffers, at first). */
 vla_params *vla_model_params(vla_model *m);
 const json_t *vla_model_config(const vla_model *m);
 
@@ -34,11 +34,16 @@ const json_t *vla_model_config(const vla_model *m);
 vla_tensor *vla_model_image(vla_step *g, vla_model *m, vla_tensor *pixels, vla_output what);
 /* pooled [n, c] -> [n, dim], not normalised. */
 vla_tensor *vla_model_image_project(vla_step *g, vla_model *m, vla_tensor *pooled);
+/* pooled [n, c] -> [n, classes]. */
+vla_tensor *vla_model_classify(vla_step *g, vla_model *m, vla_tensor *pooled);
 /* -> [n, dim], not normalised. */
 vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *texts);
 /* The learnt multiplier as a scalar [1] (exp of the stored value) and the bias [1]; NULL where the family has none. */
 vla_tensor *vla_model_logit_scale(vla_step *g, vla_model *m);
 vla_tensor *vla_model_logit_bias(vla_step *g, vla_model *m);
+
+/* Shows the values inside the towers to watch->fn as they are made (see vla_watch); NULL ends it. watch stays the caller's. */
+void vla_model_set_watch(vla_model *m, const vla_watch *watch);
 
 /* Preprocessing without the resize: 8-bit RGB picture of side s to [s, s, 3] floats, normalised as the model wants. */
 void vla_model_normalise(const vla_model *m, const vla_image *im, float *out);

@@ -1,0 +1,251 @@
+/* Life of a model: opened from a directory, made fresh from a configuration, closed. Opening maps files and checks names and
+ * shapes; no weights are read but a few samples for the fingerprint. */
+#include "model/model.h"
+
+#include <math.h>
+
+static vla_status read_arch(vla_model *m, const json_t *prep, vla_err *err)
+{
+	vla_arch *a = &m->arch;
+	VLA_TRY(vla_family_find(m->config, &m->family, err));
+	VLA_TRY(m->family->read(m->config, prep, m->ckpt, a, err));
+	return a->image ? vla_prep_finish(&a->prep, a->image_size, err) : VLA_OK;
+}
+
+vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err)
+{
+	json_t *prep = NULL;
+	VLA_TRY(vla_json_read(dir, "config.json", false, &m->config, err));
+	VLA_TRY(vla_json_read(dir, "preprocessor_config.json", true, &prep, err));
+	vla_status st = read_arch(m, prep, err);
+	json_decref(prep);
+	return st;
+}
+
+static const char *compute_name(vla_compute c)
+{
+	return c == VLA_COMPUTE_BF16 ? "bf16" : c == VLA_COMPUTE_INT8 ? "int8" : "f32";
+}
+
+static float scalar(vla_param *p, float none)
+{
+	const float *x = p ? vla_param_f32(p) : NULL;
+	return x ? *x : none;
+}
+
+static void fill_info(vla_model *m)
+{
+	const vla_arch *a = &m->arch;
+	vla_model_info *i = &m->info;
+	i->family = m->family->name;
+	i->path = m->path;
+	i->fingerprint = m->fingerprint;
+	i->compute = compute_name(m->compute);
+	i->dim = a->dim;
+	i->has_image = a->image != VLA_IMAGE_NONE;
+	i->has_text = a->text != VLA_TEXT_NONE;
+	i->image_size = i->has_image ? a->image_size : 0;
+	i->logit_scale = m->logit_scale ? expf(scalar(m->logit_scale, 0)) : 1;
+	i->logit_bias = scalar(m->logit_bias, 0);
+	i->sigmoid = a->sigmoid;
+}
+
+static vla_status new_model(const vla_model_opts *opts, vla_model **out, vla_err *err)
+{
+	static const vla_model_opts none = VLA_MODEL_OPTS_INIT;
+	opts = opts ? opts : &none;
+	vla_model *m = vla_zalloc(1, sizeof *m);
+	if (!m || !(m->arena = vla_arena_new((size_t)8 << 20))) {
+		vla_model_close(m);
+		return vla_nomem(err);
+	}
+	m->pool = opts->pool;
+	m->compute = vla_compute_resolve(opts->compute);
+	*out = m;
+	return VLA_OK;
+}
+
+static vla_status open_into(vla_model *m, vla_err *err)
+{
+	VLA_TRY(vla_checkpoint_open(m->path, &m->ckpt, err));
+	VLA_TRY(vla_model_load_config(m, m->path, err));
+	VLA_TRY(vla_model_build(m, NULL, err));
+	VLA_TRY(vla_model_bind(m, err));
+	VLA_TRY(vla_model_ensure(m, "logit_", err));
+	if (m->arch.text && !(m->tokenizer_dir = vla_strdup(m->path)))
+		return vla_nomem(err);
+	VLA_TRY(vla_model_fingerprint(m, err));
+	fill_info(m);
+	return VLA_OK;
+}
+
+vla_status vla_model_open(const char *dir_or_name, const vla_model_opts *opts, vla_model **out, vla_err *err)
+{
+	char *dir;
+	vla_model *m;
+	VLA_TRY(vla_model_locate(dir_or_name, &dir, err));
+	vla_status st = new_model(opts, &m, err);
+	if (st != VLA_OK) {
+		free(dir);
+		return st;
+	}
+	m->path = dir;
+	st = open_into(m, err);
+	if (st != VLA_OK) {
+		vla_prefix(err, st, "model '%s'", dir);
+		vla_model_close(m);
+		return st;
+	}
+	*out = m;
+	return VLA_OK;
+}
+
+// A text tower's vocabulary, when the configuration leaves it to the tokenizer.
+static vla_status fill_vocab(vla_model *m, vla_err *err)
+{
+	json_t *text = json_object_get(m->config, "text");
+	if (!json_is_object(text))
+		return VLA_OK;
+	VLA_TRY(vla_model_open_tokenizer(m, err));
+	size_t n = vla_tokenizer_vocab(m->tokenizer);
+	const json_t *v = json_object_get(text, "vocab");
+	if (json_is_integer(v)) {
+		if (json_integer_value(v) < (json_int_t)n)
+			return vla_fail(err, VLA_EINVAL, "the tokenizer has %zu tokens, the text tower's vocab is %lld", n,
+			                (long long)json_integer_value(v));
+		return VLA_OK;
+	}
+	return json_object_set_new(text, "vocab", json_integer((json_int_t)n)) == 0 ? VLA_OK : vla_nomem(err);
+}
+
+static vla_status create_into(vla_model *m, const json_t *config, const char *tokenizer_dir, uint64_t seed, vla_err *err)
+{
+	vla_rng rng;
+	vla_rng_seed(&rng, seed, 0);
+	if (!(m->config = json_deep_copy(config)) || !(m->path = vla_strdup("")) ||
+	    (tokenizer_dir && !(m->tokenizer_dir = vla_strdup(tokenizer_dir))))
+		return vla_nomem(err);
+	if (tokenizer_dir)
+		VLA_TRY(fill_vocab(m, err));
+	VLA_TRY(read_arch(m, NULL, err));
+	if (!m->family->trainable)
+		return vla_fail(err, VLA_EUNSUPPORTED, "family %s cannot be made from its configuration", m->family->name);
+	VLA_TRY(vla_model_build(m, &rng, err));
+	VLA_TRY(vla_model_fingerprint(m, err));
+	fill_info(m);
+	return VLA_OK;
+}
+
+vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
+                            vla_model **out, vla_err *err)
+{
+	vla_model *m;
+	VLA_TRY(new_model(opts, &m, err));
+	vla_status st = create_into(m, config, tokenizer_dir, seed, err);
+	if (st != VLA_OK) {
+		vla_model_close(m);
+		return st;
+	}
+	*out = m;
+	return VLA_OK;
+}
+
+void vla_model_close(vla_model *m)
+{
+	if (!m)
+		return;
+	vla_convnet_release(&m->convnet);
+	vla_vit_release(&m->vit);
+	vla_textnet_release(&m->textnet);
+	vla_params_release(&m->params);
+	vla_arch_release(&m->arch);
+	vla_checkpoint_close(m->ckpt);
+	vla_tokenizer_free(m->tokenizer);
+	vla_arena_free(m->arena);
+	json_decref(m->config);
+	free(m->binding);
+	free(m->tokenizer_dir);
+	free(m->path);
+	free(m);
+}
+
+const vla_model_info *vla_model_get_info(const vla_model *m)
+{
+	return &m->info;
+}
+
+const char *vla_model_label(const vla_model *m, size_t i)
+{
+	char key[24];
+	snprintf(key, sizeof key, "%zu", i);
+	return json_string_value(json_object_get(json_object_get(m->config, "id2label"), key));
+}
+
+size_t vla_model_pixels(const vla_model *m)
+{
+	return (size_t)m->info.image_size * m->info.image_size * 3;
+}
+
+uint32_t vla_model_min_side(const vla_model *m)
+{
+	const vla_prep *p = &m->arch.prep;
+	if (!m->info.has_image || p->mode == VLA_RESIZE_NONE)
+		return 0;
+	return p->width > p->height ? p->width : p->height;
+}
+
+vla_status vla_model_preprocess(const vla_model *m, const vla_image *im, float *out, vla_err *err)
+{
+	if (!m->info.has_image)
+		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no image tower", m->path);
+	return vla_prep_run(&m->arch.prep, im, out, err);
+}
+
+vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err)
+{
+	if (m->tokenizer)
+		return VLA_OK;
+	if (!m->tokenizer_dir)
+		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no text tower", m->path ? m->path : "");
+	return vla_tokenizer_open(m->tokenizer_dir, &m->tokenizer, err);
+}
+
+const vla_tokenizer *vla_model_tokenizer(const vla_model *m)
+{
+	// Opened at the first use; the handle behind the const pointer is this library's own.
+	return vla_model_open_tokenizer((vla_model *)(uintptr_t)m, NULL) == VLA_OK ? m->tokenizer : NULL;
+}
+
+#define SPOTS 4
+#define SPOT_BYTES ((size_t)64)
+
+// A few bytes of each tensor: training moves every tensor, so it shows, and little of a large file is touched.
+static uint64_t hash_samples(const vla_checkpoint *c, uint64_t h)
+{
+	for (size_t i = 0; i < vla_checkpoint_count(c); i++) {
+		const vla_ct *t = vla_checkpoint_at(c, i);
+		const char *p = t->data;
+		h = vla_hash64(t->name, strlen(t->name), h);
+		h = vla_hash64(t->dim, t->ndim * sizeof *t->dim, h + (uint64_t)t->dtype);
+		size_t spot = t->bytes < SPOT_BYTES ? t->bytes : SPOT_BYTES, span = t->bytes - spot;
+		for (size_t k = 0; k < SPOTS; k++)
+			h = vla_hash64(p + span / (SPOTS - 1) * k, spot, h);
+	}
+	return h;
+}
+
+vla_status vla_model_fingerprint(vla_model *m, vla_err *err)
+{
+	char *text = json_dumps(m->config, JSON_COMPACT | JSON_SORT_KEYS);
+	if (!text)
+		return vla_nomem(err);
+	uint64_t h = vla_hash64(text, strlen(text), 0);
+	free(text);
+	const char *whole = m->ckpt ? vla_checkpoint_meta(m->ckpt, "vla.hash") : NULL;
+	if (whole)
+		h = vla_hash64(whole, strlen(whole), h);
+	if (m->ckpt)
+		h = hash_samples(m->ckpt, h);
+	snprintf(m->fingerprint, sizeof m->fingerprint, "%s:%016llx", m->family->name, (unsigned long long)h);
+	return VLA_OK;
+}

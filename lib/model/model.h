@@ -1,0 +1,59 @@
+/* The inside of a vla_model, shared by the files of this room. */
+#ifndef VLA_MODEL_MODEL_H
+#define VLA_MODEL_MODEL_H
+
+#include "model/family.h"
+#include "model/net.h"
+
+/* Where a parameter's values come from; conversions wait until a tower is used. */
+typedef struct vla_binding {
+	vla_param *p;
+	const vla_ct *t;     /* in the checkpoint */
+	const vla_ct *scale; /* i8: f32 by row of t, else NULL */
+	vla_layout layout;
+	bool pending; /* p has neither value nor raw yet */
+} vla_binding;
+
+struct vla_model {
+	const vla_family *family;
+	json_t *config;
+	vla_arch arch;
+	vla_params params;
+	vla_checkpoint *ckpt;   /* NULL for a fresh model */
+	vla_binding *binding;   /* [nbindings] */
+	size_t nbindings;
+	vla_convnet convnet;    /* arch.image says which of the two is alive */
+	vla_vit vit;
+	vla_nn_linear image_projection, classifier;
+	vla_bag bag;            /* arch.text likewise */
+	vla_textnet textnet;
+	vla_nn_linear text_projection;
+	vla_param *logit_scale, *logit_bias; /* [1] or NULL; the scale is a logarithm */
+	vla_tokenizer *tokenizer;            /* opened at the first use */
+	char *tokenizer_dir;                 /* NULL without a text tower */
+	vla_model_info info;
+	char *path, fingerprint[80];
+	vla_pool *pool;
+	vla_compute compute;
+	vla_arena *arena; /* of the embed functions */
+	const vla_watch *watch;
+};
+
+/* Makes the towers' parameters. */
+vla_status vla_model_build(vla_model *m, vla_rng *rng, vla_err *err) VLA_MUST_USE;
+/* Finds every parameter in m->ckpt; the first that is absent or has another shape is VLA_EFORMAT. */
+vla_status vla_model_bind(vla_model *m, vla_err *err) VLA_MUST_USE;
+/* Converts what waits of the parameters whose names begin with prefix ("" for all). */
+vla_status vla_model_ensure(vla_model *m, const char *prefix, vla_err *err) VLA_MUST_USE;
+/* Where p is in the checkpoint and whether it fits: VLA_OK, or VLA_EFORMAT with the reason. */
+vla_status vla_model_find_tensor(const vla_model *m, const vla_checkpoint *ckpt, const vla_param *p, vla_binding *out,
+                                 vla_err *err) VLA_MUST_USE;
+/* Family and towers of a directory, without its weights bound; for open and verify. */
+vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err) VLA_MUST_USE;
+/* Opens the tokenizer unless it is open. */
+vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err) VLA_MUST_USE;
+vla_status vla_model_fingerprint(vla_model *m, vla_err *err) VLA_MUST_USE;
+/* dir_or_name to a directory; malloc'd. */
+vla_status vla_model_locate(const char *dir_or_name, char **out, vla_err *err) VLA_MUST_USE;
+
+#endif
