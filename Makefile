@@ -85,45 +85,54 @@ MAN5 := $(wildcard man/*.5)
 MAN7 := $(wildcard man/*.7)
 
 SONAME := libvla.so.$(MAJOR)
+# V=1 shows whole command lines.
+Q := $(if $(V),,@)
 
 all: $(B)/lib/libvla.so $(B)/lib/libvla.a $(TOOLS) $(B)/share/vla
 
 $(B)/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPP) $(OPT) $(CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '  CC   $@'
+	$(Q)$(CC) $(CPP) $(OPT) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/lib/$(SONAME): $(LIB_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -shared $(LINK) -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
+	@echo '  LINK $@'
+	$(Q)$(CC) -shared $(LINK) -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
 
 $(B)/lib/libvla.so: $(B)/lib/$(SONAME)
-	ln -sf $(SONAME) $@
+	$(Q)ln -sf $(SONAME) $@
 
 $(B)/lib/libvla.a: $(LIB_OBJ)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcs $@ $(LIB_OBJ)
+	@echo '  AR   $@'
+	$(Q)$(AR) rcs $@ $(LIB_OBJ)
 
 # The tools find the library beside them, so the build folder and an installed tree can be moved.
 $(B)/bin/%: $(B)/obj/cmd/%.o $(COMMON_OBJ) $(B)/lib/libvla.so
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ $< $(COMMON_OBJ) -L$(B)/lib -lvla -lpthread -lm
+	@echo '  LINK $@'
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -Wl,-rpath,'$$ORIGIN/../lib' -o $@ $< $(COMMON_OBJ) -L$(B)/lib -lvla -lpthread -lm
 
 $(B)/share/vla:
 	@mkdir -p $(B)/share
-	ln -sfn $(abspath lib/share) $@
+	$(Q)ln -sfn $(abspath lib/share) $@
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(UNIT_HELP:%.c=$(B)/obj/%.o) $(B)/lib/libvla.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(UNIT_HELP:%.c=$(B)/obj/%.o) $(B)/lib/libvla.a $(LIBS)
+	@echo '  LINK $@'
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(UNIT_HELP:%.c=$(B)/obj/%.o) $(B)/lib/libvla.a $(LIBS)
 
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/lib/libvla.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/obj/tests/fuzz/replay.o $(B)/lib/libvla.a $(LIBS)
+	@echo '  LINK $@'
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/obj/tests/fuzz/replay.o $(B)/lib/libvla.a $(LIBS)
 
 $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/lib/libvla.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/lib/libvla.a $(LIBS)
+	@echo '  LINK $@'
+	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/lib/libvla.a $(LIBS)
 
 -include $(LIB_OBJ:.o=.d) $(COMMON_OBJ:.o=.d) $(CMD_SRC:%.c=$(B)/obj/%.d) $(UNIT_SRC:%.c=$(B)/obj/%.d) \
 	$(FUZZ_SRC:%.c=$(B)/obj/%.d) $(BENCH_SRC:%.c=$(B)/obj/%.d)
@@ -218,7 +227,7 @@ help:
 	@echo 'make check       the test suite; check-long adds the slow parts; asan, tsan: under sanitizers'
 	@echo 'make bench       speed, as ratios within one run'
 	@echo 'make lint fuzz install uninstall dist tags clean'
-	@echo 'variables: PREFIX BINDIR LIBDIR INCDIR MANDIR DESTDIR CC CFLAGS LDFLAGS SAN NATIVE WITH_DNNL B'
+	@echo 'variables: V PREFIX BINDIR LIBDIR INCDIR MANDIR DESTDIR CC CFLAGS LDFLAGS SAN NATIVE WITH_DNNL B'
 
 .PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install uninstall dist tags clean help
 .SECONDARY:
