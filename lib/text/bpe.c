@@ -411,6 +411,17 @@ vla_status vla_bpe_encode(const vla_bpe *m, const char *word, size_t n, vla_ids 
 	return merge_word(m, word, n, ids, err);
 }
 
+void vla_bpe_make_word(vla_bpe *m, uint32_t id)
+{
+	const char *word = m->raw.data + m->raw_off[id];
+	size_t n = m->raw_off[id + 1] - m->raw_off[id], i = vla_hash64(word, n, 0);
+	if (find_word(m, word, n) != VLA_NO_TOKEN)
+		return;
+	while (m->by_word[i & (m->by_word_n - 1)] != VLA_NO_TOKEN)
+		i++;
+	m->by_word[i & (m->by_word_n - 1)] = id;
+}
+
 /* Fills by_word with the tokens that their own bytes lead to. */
 vla_status vla_bpe_finish(vla_bpe *m, vla_err *err)
 {
@@ -424,6 +435,8 @@ vla_status vla_bpe_finish(vla_bpe *m, vla_err *err)
 	if (!table)
 		return vla_nomem(err);
 	memset(table, 0xff, size * sizeof *table);
+	m->by_word = table;
+	m->by_word_n = size;
 	for (size_t id = 0; id < m->n && st == VLA_OK; id++) {
 		const char *word = m->raw.data + m->raw_off[id];
 		size_t n = m->raw_off[id + 1] - m->raw_off[id];
@@ -431,16 +444,10 @@ vla_status vla_bpe_finish(vla_bpe *m, vla_err *err)
 			continue;
 		ids.n = 0;
 		st = merge_word(m, word, n, &ids, err);
-		if (st != VLA_OK || ids.n != 1 || ids.id[0] != id)
-			continue;
-		size_t i = vla_hash64(word, n, 0);
-		while (table[i & (size - 1)] != VLA_NO_TOKEN)
-			i++;
-		table[i & (size - 1)] = (uint32_t)id;
+		if (st == VLA_OK && ids.n == 1 && ids.id[0] == id)
+			vla_bpe_make_word(m, (uint32_t)id);
 	}
 	free(ids.id);
-	m->by_word = table;
-	m->by_word_n = size;
 	return st;
 }
 

@@ -46,6 +46,8 @@ vla_status vla_bpe_reserve_merges(vla_bpe *m, size_t n, vla_err *err) VLA_MUST_U
 vla_status vla_bpe_add_merge(vla_bpe *m, const char *left, size_t left_n, const char *right, size_t right_n,
                              size_t rank, vla_err *err) VLA_MUST_USE;
 vla_status vla_bpe_finish(vla_bpe *m, vla_err *err) VLA_MUST_USE;
+/* After finish: a word with the bytes of token id is that token, whatever the merges say. */
+void vla_bpe_make_word(vla_bpe *m, uint32_t id);
 void vla_bpe_release(vla_bpe *m);
 
 uint32_t vla_bpe_find(const vla_bpe *m, const char *spelling, size_t n);

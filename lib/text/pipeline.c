@@ -1,6 +1,7 @@
 /* Normalisers and pre-tokenizers of tokenizer.json (the behaviour of Hugging Face tokenizers 0.2x). */
 #include "text/pipeline.h"
 
+#include "text/html.h"
 #include "text/unicode.h"
 
 static void norm_release(vla_norm *s)
@@ -106,6 +107,7 @@ static vla_status norm_run(const vla_norm *s, const char *t, size_t n, vla_buf *
 		return vla_buf_add(out, t, n, err);
 	case VLA_NORM_STRIP: return strip(s, t, n, out, err);
 	case VLA_NORM_HTML: return vla_html_unescape(t, n, out, err);
+	case VLA_NORM_REPAIR: return vla_text_repair(t, n, out, err);
 	}
 	return VLA_OK;
 }

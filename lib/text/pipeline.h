@@ -16,7 +16,8 @@ typedef enum vla_norm_kind {
 	VLA_NORM_REPLACE,     /* every match of pattern by content */
 	VLA_NORM_PREPEND,     /* content before a text that is not empty */
 	VLA_NORM_STRIP,       /* white space at the left, right end */
-	VLA_NORM_HTML         /* character references, once */
+	VLA_NORM_HTML,        /* character references, once */
+	VLA_NORM_REPAIR       /* see html.h */
 } vla_norm_kind;
 
 typedef struct vla_norm {
@@ -71,8 +72,5 @@ vla_status vla_pipeline_normalise(const vla_pipeline *p, const char *s, size_t n
                                   vla_err *err) VLA_MUST_USE;
 /* Cuts w->text into w->span. */
 vla_status vla_pipeline_cut(const vla_pipeline *p, vla_work *w, vla_err *err) VLA_MUST_USE;
-
-/* Character references of HTML5 replaced as Python's html.unescape does; appends to out. */
-vla_status vla_html_unescape(const char *s, size_t n, vla_buf *out, vla_err *err) VLA_MUST_USE;
 
 #endif

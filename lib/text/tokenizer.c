@@ -104,13 +104,17 @@ vla_status vla_tokenizer_ready(vla_tokenizer *t, vla_err *err)
 		qsort(t->added, t->n_added, sizeof *t->added, longest_first);
 	for (size_t i = t->n_added; i-- > 0;) {
 		vla_added *a = &t->added[i];
-		if (!a->n)
+		if (!a->n || a->by_pattern)
 			continue;
 		uint32_t *head = &t->added_by_byte[a->normalized][(unsigned char)a->content[0]];
 		a->next = *head;
 		*head = (uint32_t)i;
 	}
-	return vla_bpe_finish(&t->bpe, err);
+	VLA_TRY(vla_bpe_finish(&t->bpe, err));
+	for (size_t i = 0; i < t->n_added; i++)
+		if (t->added[i].by_pattern)
+			vla_bpe_make_word(&t->bpe, t->added[i].id);
+	return VLA_OK;
 }
 
 /* ---- encoding ---- */

@@ -15,6 +15,7 @@ typedef struct vla_added {
 	size_t n;
 	uint32_t id;
 	bool special, normalized, lstrip, rstrip, single_word;
+	bool by_pattern; /* not taken out: a word that the cuts leave as it is */
 	uint32_t next; /* the next one with the same first byte, longest first; VLA_NO_TOKEN: none */
 } vla_added;
 
@@ -45,6 +46,13 @@ vla_status vla_pipeline_add_simple(vla_pipeline *p, vla_norm_kind kind, const ch
 
 /* Readers of the file kinds. text [n]. */
 vla_status vla_tokenizer_parse_json(const char *text, size_t n, vla_tokenizer **out, vla_err *err) VLA_MUST_USE;
+
+/* The older files. merges: the text of merges.txt; vocab: that of vocab.json. Which of the two kinds it is (CLIP with
+ * end-of-word marks, GPT-2 without) is seen from the merges. */
+vla_status vla_tokenizer_parse_merges(const char *vocab, size_t vocab_n, const char *merges, vla_tokenizer **out,
+                                      vla_err *err) VLA_MUST_USE;
+/* The merges file of OpenAI's CLIP, whose vocabulary follows from it; with the cleaning of text that goes with it. */
+vla_status vla_tokenizer_parse_clip(const char *merges, vla_tokenizer **out, vla_err *err) VLA_MUST_USE;
 
 #define VLA_MAX_TOKENIZER_FILE ((size_t)1 << 28)
 

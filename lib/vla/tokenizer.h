@@ -27,8 +27,9 @@ typedef struct vla_ids {
 
 VLA_API void vla_ids_release(vla_ids *ids);
 
-/* From a model directory: tokenizer.json, or the older files (vocab.json + merges.txt, a CLIP
- * merges .txt or .txt.gz). VLA_EUNSUPPORTED names the part that is not known. */
+/* From a model directory: tokenizer.json, or the older files (vocab.json + merges.txt, CLIP's
+ * bpe_simple_vocab_16e6.txt.gz); or from one tokenizer.json or CLIP merges file by its own path. VLA_OK, VLA_EIO,
+ * VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_ENOMEM; VLA_EUNSUPPORTED names the part that is not known. */
 VLA_API vla_status vla_tokenizer_open(const char *dir, vla_tokenizer **out, vla_err *err) VLA_MUST_USE;
 VLA_API void vla_tokenizer_free(vla_tokenizer *t);
 

@@ -6,7 +6,9 @@
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 
+#include <jansson.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static const char *const corpus[] = {
 	"A dog runs on the beach.", "Two dogs run on the beach",        "a dog and a cat", "The CAT sleeps; it's warm",
@@ -227,6 +229,130 @@ static void test_files(void)
 	rmdir(dir);
 }
 
+/* ---- files and ids of others ---- */
+
+static json_t *load_json(const char *path)
+{
+	const char *p = shared(path);
+	return p ? json_load_file(p, 0, NULL) : NULL;
+}
+
+static bool same_ids(const vla_ids *got, const json_t *want)
+{
+	bool same = got->n == json_array_size(want);
+	for (size_t i = 0; same && i < got->n; i++)
+		same = (json_int_t)got->id[i] == json_integer_value(json_array_get(want, i));
+	return same;
+}
+
+/* Number of cases {text, ids} that differ; a note for each. */
+static size_t count_differing(const vla_tokenizer *t, const json_t *cases, const char *ids_key, size_t max_len)
+{
+	vla_ids ids = VLA_IDS_INIT;
+	size_t wrong = 0;
+	for (size_t i = 0; i < json_array_size(cases); i++) {
+		const json_t *c = json_array_get(cases, i);
+		const char *text = json_string_value(json_object_get(c, "text"));
+		if (encodes(t, text, max_len, &ids) && same_ids(&ids, json_object_get(c, ids_key)))
+			continue;
+		wrong++;
+		note("differs (%zu ids): %.70s", ids.n, text);
+	}
+	vla_ids_release(&ids);
+	return wrong;
+}
+
+static const json_t *engine(const json_t *root, const char *name)
+{
+	const json_t *list = json_object_get(root, "engines");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *e = json_array_get(list, i);
+		if (strcmp(json_string_value(json_object_get(e, "name")), name) == 0)
+			return json_object_get(e, "cases");
+	}
+	return NULL;
+}
+
+/* vocab.json and merges.txt with the tokens of t, whose merges are tokens 512 on. */
+static vla_tokenizer *as_pair(const vla_tokenizer *t, const char *gz)
+{
+	json_t *o = json_object();
+	vla_tokenizer *out = NULL;
+	vla_err err = VLA_ERR_INIT;
+	for (uint32_t i = 0; i < vla_tokenizer_vocab(t); i++)
+		json_object_set_new(o, vla_tokenizer_token(t, i), json_integer(i));
+	char *vocab = json_dumps(o, JSON_COMPACT), *merges = vla_zalloc(1, 1 << 23);
+	gzFile f = gzopen(gz, "rb");
+	int n = gzread(f, merges, (1 << 23) - 1);
+	gzclose(f);
+	/* 48,894 merges and the comment before them. */
+	char *end = merges;
+	for (int line = 0; n > 0 && line < 48895; line++)
+		end = strchr(end, '\n') + 1;
+	*end = 0;
+	if (vla_tokenizer_parse_merges(vocab, strlen(vocab), merges, &out, &err) != VLA_OK)
+		note("%s", err.msg);
+	json_decref(o);
+	free(vocab);
+	free(merges);
+	return out;
+}
+
+static void test_clip(void)
+{
+	json_t *root = load_json("golden/tokenizers-a/expected.json");
+	const char *p = shared("data/tokenizers/clip_bpe_simple_vocab_16e6.txt.gz");
+	char *path = p ? vla_strdup(p) : NULL;
+	vla_tokenizer *t = NULL, *u = NULL;
+	vla_err err = VLA_ERR_INIT;
+	if (!root || !path) {
+		skip("no CLIP vocabulary or expected ids");
+	} else if (ok(vla_tokenizer_open(path, &t, &err) == VLA_OK && vla_tokenizer_vocab(t) == 49408,
+	              "OpenAI's merges: %s", err.msg)) {
+		size_t wrong = count_differing(t, engine(root, "clip-openai"), "ids", 0);
+		ok(wrong == 0, "clip-openai: %zu of 43 differ", wrong);
+		wrong = count_differing(t, engine(root, "clip-openai"), "ids_77", 77);
+		ok(wrong == 0, "cut to 77: %zu of 43 differ", wrong);
+		u = as_pair(t, path);
+		wrong = u ? count_differing(u, engine(root, "clip-hf"), "ids", 0) : 43;
+		ok(wrong == 0, "clip-hf: %zu of 43 differ", wrong);
+	}
+	free(path);
+	json_decref(root);
+	vla_tokenizer_free(t);
+	vla_tokenizer_free(u);
+}
+
+/* A model directory with texts and token_ids, which are cut to max_len (0: whole). */
+static void test_golden(const char *dir, size_t max_len)
+{
+	char name[100];
+	snprintf(name, sizeof name, "golden/%s/expected.json", dir);
+	json_t *root = load_json(name);
+	snprintf(name, sizeof name, "golden/%s", dir);
+	const char *p = shared(name);
+	vla_tokenizer *t = NULL;
+	vla_ids ids = VLA_IDS_INIT;
+	vla_err err = VLA_ERR_INIT;
+	size_t wrong = 0;
+	if (!root || !p) {
+		skip("%s is not here", dir);
+	} else if (ok(vla_tokenizer_open(p, &t, &err) == VLA_OK, "%s: opened %s", dir, err.msg)) {
+		const json_t *texts = json_object_get(root, "texts"), *want = json_object_get(root, "token_ids");
+		for (size_t i = 0; i < json_array_size(texts); i++) {
+			const char *text = json_string_value(json_array_get(texts, i));
+			if (!encodes(t, text, max_len, &ids) || !same_ids(&ids, json_array_get(want, i))) {
+				wrong++;
+				note("differs (%zu ids): %.70s", ids.n, text);
+			}
+		}
+		ok(json_array_size(texts) > 0 && wrong == 0, "%s: %zu texts, %zu differ", dir, json_array_size(texts), wrong);
+	}
+	vla_ids_release(&ids);
+	vla_tokenizer_free(t);
+	json_decref(root);
+}
+
 int main(void)
 {
 	test_unicode();
@@ -234,5 +360,12 @@ int main(void)
 	test_round_trips();
 	test_long_words();
 	test_files();
+	test_clip();
+	test_golden("clip-a", 77);
+	test_golden("clipseg-a", 77);
+	test_golden("owlvit-a", 16);
+	test_golden("owlv2-a", 16);
+	test_golden("openai-clip-a", 77);
+	test_golden("open-clip-a", 77);
 	return done();
 }
