@@ -9,6 +9,7 @@
 #include <vla/index.h>
 #include <vla/model.h>
 #include <vla/pool.h>
+#include <vla/sheet.h>
 #include <vla/status.h>
 #include <vla/stream.h>
 #include <vla/tar.h>
