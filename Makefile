@@ -72,6 +72,7 @@ UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_HELP := $(filter-out $(UNIT_SRC),$(wildcard tests/unit/*.c))
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+REF_SRC := $(wildcard tests/reference/ref_*.c)
 HEADERS := $(wildcard lib/vla/*.h)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o)
@@ -80,6 +81,7 @@ TOOLS := $(CMD_SRC:cmd/%.c=$(B)/bin/%)
 UNITS := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZERS := $(FUZZ_SRC:tests/fuzz/%.c=$(B)/fuzz/%)
 BENCHES := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+REFS := $(REF_SRC:tests/reference/%.c=$(B)/reference/%)
 MAN1 := $(wildcard man/*.1)
 MAN5 := $(wildcard man/*.5)
 MAN7 := $(wildcard man/*.7)
@@ -134,8 +136,12 @@ $(B)/bench/%: $(B)/obj/tests/bench/%.o $(B)/lib/libvla.a
 	@echo '  LINK $@'
 	$(Q)$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/lib/libvla.a $(LIBS)
 
+$(B)/reference/%: $(B)/obj/tests/reference/%.o $(B)/lib/libvla.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) $(LDFLAGS) -o $@ $< $(B)/lib/libvla.a $(LIBS)
+
 -include $(LIB_OBJ:.o=.d) $(COMMON_OBJ:.o=.d) $(CMD_SRC:%.c=$(B)/obj/%.d) $(UNIT_SRC:%.c=$(B)/obj/%.d) \
-	$(FUZZ_SRC:%.c=$(B)/obj/%.d) $(BENCH_SRC:%.c=$(B)/obj/%.d)
+	$(FUZZ_SRC:%.c=$(B)/obj/%.d) $(BENCH_SRC:%.c=$(B)/obj/%.d) $(REF_SRC:%.c=$(B)/obj/%.d)
 
 # --- tests -----------------------------------------------------------------------------------------------------
 
@@ -153,7 +159,7 @@ cli: all
 	@$(PROVE) $(wildcard tests/cli/*.t)
 
 # Independent references (PyTorch) and the slow parts of the suite.
-check-long: check
+check-long: check $(REFS)
 	@VLA_LONG=1 $(PROVE) $(TESTS_T) $(UNITS) $(wildcard tests/reference/*.t)
 
 asan:
