@@ -203,6 +203,6 @@ static void test(const char *name, build_fn *build, loss_fn *loss, unsigned step
 int main(void)
 {
 	test("stripes", stripes_build, stripes_loss, 25, 0.25);
-	test("pairs", pairs_build, pairs_loss, 30, 1.0);
+	test("pairs", pairs_build, pairs_loss, 80, 0.6);
 	return done();
 }
