@@ -133,5 +133,7 @@ vla_tensor *vla_textnet_forward(vla_step *g, const vla_textnet *t, const vla_tex
 	x = vla_scope_end(g, mark, vla_add(g, vla_last_use(x), position));
 	vla_watch_call(watch, "embeddings", -1, x);
 	x = vla_nn_transformer_forward(g, &t->layers, x, t->o.causal, lens, watch);
-	return x ? pool(g, t, texts, x) : NULL;
+	x = x ? pool(g, t, texts, x) : NULL;
+	vla_watch_call(watch, "pooled", -1, x);
+	return x;
 }
