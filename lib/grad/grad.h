@@ -86,6 +86,7 @@ struct vla_tensor {
 	float *data;       /* [n], in the step's arena, the caller's, or a parameter's */
 	float *grad;       /* [n], NULL unless a gradient is wanted */
 	bool wants_grad;   /* depends on something trainable and a tape is attached */
+	bool grad_new;     /* grad holds no values yet; see vla_grad_add */
 	bool last_use;     /* see vla_last_use */
 	bool fixed;        /* data is the caller's or a parameter's: never overwritten */
 	vla_param *param;  /* the weight behind it, else NULL */
@@ -104,6 +105,8 @@ struct vla_op {
 	/* Adds to in[i]->grad for each input with wants_grad; arena memory is scratch here. NULL: not differentiable
 	 * (with view: the gradient passes through). */
 	vla_status (*backward)(vla_step *g, vla_node *nd, vla_err *err);
+	bool sets_grad;     /* backward asks vla_grad_add(in[0]) and may write that gradient whole: it is not cleared before */
+	bool grad_in_place; /* with sets_grad: in[0]->grad may be out->grad when in[0] has none yet */
 	bool inplace; /* forward works with out->data == in[0]->data */
 	bool view;    /* out shares in[0]'s data under another shape */
 	bool packs;   /* forward reads weights from in[i]->param itself, so in[i]->data may be NULL (see vla_use) */
@@ -160,6 +163,13 @@ vla_tensor *vla_last_use(vla_tensor *x);
 
 /* Runs one operator. attr is copied; what it points to (targets, lengths) must live until the backward pass. */
 vla_tensor *vla_apply(vla_step *g, const vla_op *op, vla_tensor *const *in, size_t n_in, const void *attr, size_t attr_size);
+/* For backward functions of operators with sets_grad, once when in[0] wants a gradient: whether to add to it or write it. */
+static inline bool vla_grad_add(vla_tensor *x)
+{
+	bool add = !x->grad_new;
+	x->grad_new = false;
+	return add;
+}
 /* For operators: memory that lives as long as the tape. */
 void *vla_save(vla_step *g, size_t n, size_t size);
 

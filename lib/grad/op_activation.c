@@ -20,7 +20,8 @@ static vla_status activation_backward(vla_step *g, vla_node *nd, vla_err *err)
 	vla_tensor *x = nd->in[0];
 	(void)err;
 	if (x->wants_grad)
-		vla_act_backward(g->pool, *(const vla_act *)nd->attr, x->n, x->data, nd->out->grad, true, x->grad);
+		vla_act_backward(g->pool, *(const vla_act *)nd->attr, x->n, x->data, nd->out->grad, vla_grad_add(x),
+		                 x->grad);
 	return VLA_OK;
 }
 
@@ -42,6 +43,8 @@ const vla_op vla_op_activation = {
 	.forward = activation_forward,
 	.backward = activation_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = activation_sample,
 };
 

@@ -77,7 +77,7 @@ static vla_status norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_batch_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, beta->data, mean, rstd, a->act,
-	                        g->training, true, x->wants_grad ? x->grad : NULL,
+	                        g->training, x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
 	                        gamma->wants_grad ? gamma->grad : NULL, beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
 }
@@ -121,6 +121,8 @@ const vla_op vla_op_batch_norm = {
 	.forward = norm_forward,
 	.backward = norm_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = norm_sample,
 };
 

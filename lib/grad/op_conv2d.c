@@ -52,7 +52,7 @@ static vla_status conv2d_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	if (x->wants_grad)
-		vla_conv2d_backward_input(g->pool, &s, nd->out->grad, w->data, true, x->grad, ws);
+		vla_conv2d_backward_input(g->pool, &s, nd->out->grad, w->data, vla_grad_add(x), x->grad, ws);
 	if (w->wants_grad)
 		vla_conv2d_backward_weight(g->pool, &s, x->data, nd->out->grad, true, w->grad, ws);
 	if (b && b->wants_grad)
@@ -87,6 +87,7 @@ const vla_op vla_op_conv2d = {
 	.forward = conv2d_forward,
 	.backward = conv2d_backward,
 	.packs = true,
+	.sets_grad = true,
 	.sample = conv2d_sample,
 };
 

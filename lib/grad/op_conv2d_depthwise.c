@@ -40,7 +40,7 @@ static vla_status depthwise_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	if (x->wants_grad)
-		vla_depthwise_backward_input(g->pool, &s, nd->out->grad, w->data, true, x->grad);
+		vla_depthwise_backward_input(g->pool, &s, nd->out->grad, w->data, vla_grad_add(x), x->grad);
 	if (w->wants_grad)
 		vla_depthwise_backward_weight(g->pool, &s, x->data, nd->out->grad, true, w->grad, ws);
 	if (b && b->wants_grad)
@@ -75,6 +75,7 @@ const vla_op vla_op_conv2d_depthwise = {
 	.shape = depthwise_shape,
 	.forward = depthwise_forward,
 	.backward = depthwise_backward,
+	.sets_grad = true,
 	.sample = depthwise_sample,
 };
 

@@ -33,7 +33,8 @@ static vla_status layer_norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	float *ws = vla_arena_alloc(g->arena, vla_layer_norm_ws(rows, c), sizeof *ws);
 	if (!ws)
 		return vla_nomem(err);
-	vla_layer_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, saved, saved + rows, true,
+	vla_layer_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, saved, saved + rows,
+	                        x->wants_grad && vla_grad_add(x),
 	                        x->wants_grad ? x->grad : NULL, gamma->wants_grad ? gamma->grad : NULL,
 	                        beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
@@ -57,6 +58,7 @@ const vla_op vla_op_layer_norm = {
 	.forward = layer_norm_forward,
 	.backward = layer_norm_backward,
 	.inplace = true,
+	.sets_grad = true,
 	.sample = layer_norm_sample,
 };
 

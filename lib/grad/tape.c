@@ -15,16 +15,17 @@ struct pool {
 };
 
 // Layers of one shape follow each other, so an equal size is found nearly always.
-static float *take(struct pool *p, size_t n)
+static float *take(struct pool *p, size_t n, bool clear)
 {
 	for (size_t i = p->n; i-- > 0;)
 		if (p->spare[i].n == n) {
 			float *data = p->spare[i].data;
 			p->spare[i] = p->spare[--p->n];
-			memset(data, 0, n * sizeof *data);
+			if (clear)
+				memset(data, 0, n * sizeof *data);
 			return data;
 		}
-	return vla_arena_zalloc(p->arena, n, sizeof(float));
+	return clear ? vla_arena_zalloc(p->arena, n, sizeof(float)) : vla_arena_alloc(p->arena, n, sizeof(float));
 }
 
 static void give(struct pool *p, float *data, size_t n)
@@ -58,13 +59,19 @@ static vla_status node_backward(vla_step *g, vla_node *nd, struct pool *p, vla_e
 		return vla_fail(err, VLA_EINVAL, "%s: has no gradient", nd->op->name);
 	for (size_t i = 0; i < nd->n_in; i++) {
 		vla_tensor *x = nd->in[i];
-		if (x->wants_grad && !x->grad && !(x->grad = take(p, x->n)))
+		if (!x->wants_grad || x->grad)
+			continue;
+		x->grad_new = i == 0 && nd->op->sets_grad;
+		if (x->grad_new && nd->op->grad_in_place && x->n == nd->out->n)
+			x->grad = nd->out->grad;
+		else if (!(x->grad = take(p, x->n, !x->grad_new)))
 			return vla_nomem(err);
 	}
 	vla_arena_mark mark = vla_arena_get_mark(g->arena);
 	VLA_TRY(nd->op->backward(g, nd, err));
 	vla_arena_rewind(g->arena, mark);
-	give(p, nd->out->grad, nd->out->n);
+	if (!nd->n_in || nd->in[0]->grad != nd->out->grad)
+		give(p, nd->out->grad, nd->out->n);
 	nd->out->grad = NULL;
 	return VLA_OK;
 }
@@ -78,7 +85,7 @@ vla_status vla_backward(vla_step *g, vla_tensor *loss, vla_err *err)
 		return vla_fail(err, VLA_EINVAL, "backward: the loss depends on nothing that is trained");
 	struct pool p = { .arena = g->arena, .cap = g->tape->n };
 	p.spare = vla_arena_alloc(g->arena, p.cap, sizeof *p.spare);
-	if (!p.spare || (!loss->grad && !(loss->grad = take(&p, 1))))
+	if (!p.spare || (!loss->grad && !(loss->grad = take(&p, 1, true))))
 		return vla_nomem(err);
 	loss->grad[0] = 1;
 	for (size_t i = g->tape->n; i-- > 0;)

@@ -1,96 +1,92 @@
-/* Batch norm over the rows of [rows, c] (Ioffe and Szegedy 2015) with the activation that follows it. Sums run in f32 over
- * short blocks of rows and in f64 over blocks, relative to the first row, so that a large mean does not cancel. */
+/* Batch norm over the rows of [rows, c] (Ioffe and Szegedy 2015): statistics, and the pass that applies scale, shift and
+ * the activation that follows; column sums. Sums run in f32 over short blocks of rows and in f64 over blocks, relative to
+ * the first row, so that a large mean does not cancel. */
+#include "kern/batch_norm.h"
 #include "kern/kern.h"
-#include "kern/vecmath.h"
+#include "kern/lanes.h"
 
 #include "kern/clones.h"
 
-#define BLOCK 32 // rows summed in f32
-#define LANE 256 // channels of a block
-#define MAX_CHUNK 64
-
 struct job {
 	size_t rows, c, chunks;
-	const float *x, *dy, *gamma, *beta, *mean, *rstd;
+	const float *x, *scale, *shift;
 	vla_act act;
-	bool add, batch;
-	float *out;
+	float *y;
 	double *sums; // [chunks][2][c]
-	const float *a, *b, *k; // dx = a * dz + b * x + k
 };
-
-static size_t chunks_of(size_t rows)
-{
-	size_t n = rows / 256;
-	return n > MAX_CHUNK ? MAX_CHUNK : n ? n : 1;
-}
 
 size_t vla_batch_norm_ws(size_t rows, size_t c)
 {
-	return 4 * c * (chunks_of(rows) + 1) + 8 * c + 2;
+	return 4 * c * vla_norm_chunks(rows) + 4 * c + 2;
 }
 
-static double *align_double(float *ws)
+// Sums of one block over n (at most 8) channels, relative to shift.
+VLA_INLINE void stats_lane(size_t rows, size_t n, size_t ld, const float *x, const float *shift, float *s, float *q)
 {
-	return (double *)(void *)(ws + ((uintptr_t)ws / sizeof *ws) % 2);
+	vla_v8 a = vla_v8_set(0), b = a, f = n == 8 ? vla_v8_load(shift) : vla_v8_load_n(shift, n);
+	for (size_t r = 0; r < rows; r++) {
+		vla_v8 v = (n == 8 ? vla_v8_load(x + r * ld) : vla_v8_load_n(x + r * ld, n)) - f;
+		a += v;
+		b += v * v;
+	}
+	vla_v8_store(s, a);
+	vla_v8_store(q, b);
 }
 
-VLA_CLONES static void stats_block(size_t rows, size_t c, size_t ld, const float *x, const float *shift, float *s, float *q)
+VLA_CLONES static void stats_block(size_t rows, size_t c, size_t ld, const float *x, const float *shift, float *s,
+                                   float *q)
 {
 	size_t i = 0;
-	for (; i + 8 <= c; i += 8) {
-		vla_v8 a = vla_v8_set(0), b = a, f = vla_v8_load(shift + i);
+	for (; i + 16 <= c; i += 16) {
+		vla_v8 a0 = vla_v8_set(0), a1 = a0, b0 = a0, b1 = a0;
+		vla_v8 f0 = vla_v8_load(shift + i), f1 = vla_v8_load(shift + i + 8);
 		for (size_t r = 0; r < rows; r++) {
-			vla_v8 v = vla_v8_load(x + r * ld + i) - f;
-			a += v;
-			b += v * v;
+			vla_v8 v0 = vla_v8_load(x + r * ld + i) - f0, v1 = vla_v8_load(x + r * ld + i + 8) - f1;
+			a0 += v0;
+			a1 += v1;
+			b0 += v0 * v0;
+			b1 += v1 * v1;
 		}
-		vla_v8_store(s + i, a);
-		vla_v8_store(q + i, b);
+		vla_v8_store(s + i, a0);
+		vla_v8_store(s + i + 8, a1);
+		vla_v8_store(q + i, b0);
+		vla_v8_store(q + i + 8, b1);
 	}
-	for (; i < c; i++) {
-		s[i] = q[i] = 0;
-		for (size_t r = 0; r < rows; r++) {
-			float v = x[r * ld + i] - shift[i];
-			s[i] += v;
-			q[i] += v * v;
-		}
-	}
+	for (; i + 8 <= c; i += 8)
+		stats_lane(rows, 8, ld, x + i, shift + i, s + i, q + i);
+	if (i < c)
+		stats_lane(rows, c - i, ld, x + i, shift + i, s + i, q + i);
 }
 
-VLA_CLONES static void add_f64(size_t n, const float *x, double *y)
+VLA_CLONES void vla_add_f64(size_t n, const float *x, double *y)
 {
 	for (size_t i = 0; i < n; i++)
 		y[i] += x[i];
-}
-
-static size_t least(size_t a, size_t b)
-{
-	return a < b ? a : b;
 }
 
 static void stats_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	const struct job *j = ctx;
 	(void)worker;
-	float s[LANE], q[LANE];
+	float s[VLA_NORM_LANE], q[VLA_NORM_LANE];
+	size_t block = vla_norm_block(j->c);
 	for (size_t k = begin; k < end; k++) {
 		double *sum = j->sums + 2 * k * j->c;
 		size_t stop = (k + 1) * j->rows / j->chunks;
 		memset(sum, 0, 2 * j->c * sizeof *sum);
-		for (size_t r = k * j->rows / j->chunks; r < stop; r += BLOCK)
-			for (size_t i = 0; i < j->c; i += LANE) {
-				size_t n = least(j->c - i, LANE);
-				stats_block(least(stop - r, BLOCK), n, j->c, j->x + r * j->c + i, j->x + i, s, q);
-				add_f64(n, s, sum + i);
-				add_f64(n, q, sum + j->c + i);
+		for (size_t r = k * j->rows / j->chunks; r < stop; r += block)
+			for (size_t i = 0; i < j->c; i += VLA_NORM_LANE) {
+				size_t n = vla_least(j->c - i, VLA_NORM_LANE);
+				stats_block(vla_least(stop - r, block), n, j->c, j->x + r * j->c + i, j->x + i, s, q);
+				vla_add_f64(n, s, sum + i);
+				vla_add_f64(n, q, sum + j->c + i);
 			}
 	}
 }
 
 void vla_batch_norm_stats(vla_pool *pool, size_t rows, size_t c, const float *x, float *mean, float *var, float *ws)
 {
-	struct job j = { .rows = rows, .c = c, .chunks = chunks_of(rows), .x = x, .sums = align_double(ws) };
+	struct job j = { .rows = rows, .c = c, .chunks = vla_norm_chunks(rows), .x = x, .sums = vla_align_double(ws) };
 	if (rows == 0) {
 		memset(mean, 0, c * sizeof *mean);
 		memset(var, 0, c * sizeof *var);
@@ -110,282 +106,76 @@ void vla_batch_norm_stats(vla_pool *pool, size_t rows, size_t c, const float *x,
 	}
 }
 
-VLA_INLINE float relu(float x)
+VLA_INLINE void apply(vla_act act, bool stream, size_t rows, size_t c, const float *x, const float *scale,
+                      const float *shift, float *y)
 {
-	return x < 0 ? 0 : x;
-}
-
-VLA_INLINE float relu6(float x)
-{
-	float y = relu(x);
-	return y > 6 ? 6 : y;
-}
-
-VLA_INLINE float hard_swish(float x)
-{
-	return x * relu6(x + 3) * (1.0f / 6.0f);
-}
-
-VLA_INLINE float plain(float x)
-{
-	return x;
-}
-
-VLA_INLINE float d_plain(float x)
-{
-	(void)x;
-	return 1;
-}
-
-VLA_INLINE float d_relu(float x)
-{
-	return x > 0 ? 1 : 0;
-}
-
-VLA_INLINE float d_relu6(float x)
-{
-	float y = x > 0 ? 1 : 0;
-	return x < 6 ? y : 0;
-}
-
-VLA_INLINE float d_hard_swish(float x)
-{
-	float mid = x * (1.0f / 3.0f) + 0.5f, y = x > -3 ? mid : 0;
-	return x < 3 ? y : 1;
-}
-
-#define FORWARD(name, f) \
-	VLA_CLONES static void forward_##name(size_t rows, size_t c, const float *x, const float *scale, \
-	                                      const float *shift, float *y) \
-	{ \
-		for (size_t r = 0; r < rows; r++) \
-			for (size_t i = 0; i < c; i++) \
-				y[r * c + i] = f(x[r * c + i] * scale[i] + shift[i]); \
-	}
-
-FORWARD(none, plain)
-FORWARD(relu, relu)
-FORWARD(relu6, relu6)
-FORWARD(hard_swish, hard_swish)
-
-static void forward_rows(void *ctx, size_t begin, size_t end, unsigned worker)
-{
-	const struct job *j = ctx;
-	size_t rows = end - begin;
-	const float *x = j->x + begin * j->c;
-	float *y = j->out + begin * j->c;
-	(void)worker;
-	switch (j->act) {
-	case VLA_ACT_RELU:
-		forward_relu(rows, j->c, x, j->gamma, j->beta, y);
-		break;
-	case VLA_ACT_RELU6:
-		forward_relu6(rows, j->c, x, j->gamma, j->beta, y);
-		break;
-	case VLA_ACT_HARD_SWISH:
-		forward_hard_swish(rows, j->c, x, j->gamma, j->beta, y);
-		break;
-	default:
-		for (size_t r = 0; r < rows; r++) {
-			forward_none(1, j->c, x + r * j->c, j->gamma, j->beta, y + r * j->c);
-			vla_act_apply(j->act, j->c, y + r * j->c, y + r * j->c);
+	size_t i = 0, whole = c / 8 * 8;
+	for (size_t r = 0; r < rows; r++, x += c, y += c) {
+		for (i = 0; i < whole; i += 8) {
+			vla_v8 z = vla_v8_load(x + i) * vla_v8_load(scale + i) + vla_v8_load(shift + i);
+			if (stream)
+				vla_v8_stream(y + i, vla_v8_act(act, z));
+			else
+				vla_v8_store(y + i, vla_v8_act(act, z));
+		}
+		if (i < c) {
+			size_t n = c - i;
+			vla_v8 z = vla_v8_load_n(x + i, n) * vla_v8_load_n(scale + i, n) + vla_v8_load_n(shift + i, n);
+			vla_v8_store_n(y + i, n, vla_v8_act(act, z));
 		}
 	}
 }
 
-static size_t grain(size_t c)
+VLA_CLONES static void apply_rows(vla_act act, bool stream, size_t rows, size_t c, const float *x, const float *scale,
+                                  const float *shift, float *y)
 {
-	return c ? (16384 + c - 1) / c : 1;
+	if (act == VLA_ACT_RELU6 && stream)
+		apply(VLA_ACT_RELU6, true, rows, c, x, scale, shift, y);
+	else if (act == VLA_ACT_RELU6)
+		apply(VLA_ACT_RELU6, false, rows, c, x, scale, shift, y);
+	else if (act == VLA_ACT_RELU)
+		apply(VLA_ACT_RELU, false, rows, c, x, scale, shift, y);
+	else if (act == VLA_ACT_HARD_SWISH)
+		apply(VLA_ACT_HARD_SWISH, false, rows, c, x, scale, shift, y);
+	else
+		apply(VLA_ACT_NONE, false, rows, c, x, scale, shift, y);
+}
+
+void vla_scale_shift(size_t rows, size_t c, const float *x, const float *scale, const float *shift, float *y)
+{
+	apply_rows(VLA_ACT_NONE, false, rows, c, x, scale, shift, y);
+}
+
+static void forward_rows(void *ctx, size_t begin, size_t end, unsigned worker)
+{
+	const struct job *j = ctx;
+	size_t c = j->c;
+	(void)worker;
+	if (vla_act_fused(j->act)) {
+		bool stream = j->x != j->y && vla_streams(j->rows * c) && c % 8 == 0 && (uintptr_t)j->y % 32 == 0;
+		apply_rows(j->act, stream, end - begin, c, j->x + begin * c, j->scale, j->shift, j->y + begin * c);
+		if (stream)
+			vla_stream_end();
+		return;
+	}
+	for (size_t r = begin; r < end; r++) {
+		vla_scale_shift(1, c, j->x + r * c, j->scale, j->shift, j->y + r * c);
+		vla_act_apply(j->act, c, j->y + r * c, j->y + r * c);
+	}
 }
 
 void vla_scale_shift_act(vla_pool *pool, size_t rows, size_t c, const float *x, const float *scale, const float *shift,
                          vla_act act, float *y)
 {
-	struct job j = { .rows = rows, .c = c, .x = x, .gamma = scale, .beta = shift, .act = act, .out = y };
-	vla_parallel(pool, rows, grain(c), forward_rows, &j);
-}
-
-/* --- backward ---
- * With z = scale x + shift, scale = gamma rstd, shift = beta - mean scale, and dz = dy act'(z):
- * dbeta = sum dz, dgamma = rstd sum dz (x - mean),
- * dx = scale (dz - dbeta / rows - (x - mean) rstd dgamma / rows), without the last two when mean and rstd are constants. */
-
-#define SUMS(name, d) \
-	VLA_CLONES static void sums_##name(size_t rows, size_t c, size_t ld, const float *x, const float *dy, const float *scale, \
-	                                   const float *shift, const float *mean, float *s, float *q) \
-	{ \
-		size_t i = 0; \
-		for (; i + 8 <= c; i += 8) { \
-			float sa[8] = { 0 }, sb[8] = { 0 }; \
-			for (size_t r = 0; r < rows; r++) \
-				for (size_t l = 0; l < 8; l++) { \
-					float v = x[r * ld + i + l]; \
-					float g = dy[r * ld + i + l] * d(v * scale[i + l] + shift[i + l]); \
-					sa[l] += g; \
-					sb[l] += g * (v - mean[i + l]); \
-				} \
-			for (size_t l = 0; l < 8; l++) { \
-				s[i + l] = sa[l]; \
-				q[i + l] = sb[l]; \
-			} \
-		} \
-		for (; i < c; i++) { \
-			s[i] = q[i] = 0; \
-			for (size_t r = 0; r < rows; r++) { \
-				float v = x[r * ld + i], g = dy[r * ld + i] * d(v * scale[i] + shift[i]); \
-				s[i] += g; \
-				q[i] += g * (v - mean[i]); \
-			} \
-		} \
-	} \
-	VLA_CLONES static void input_##name(size_t rows, size_t c, size_t ld, const float *x, const float *dy, const float *scale, \
-	                                    const float *shift, const float *b, const float *k, bool add, float *dx) \
-	{ \
-		for (size_t r = 0; r < rows; r++) \
-			for (size_t i = 0; i < c; i++) { \
-				float v = x[r * ld + i]; \
-				float g = dy[r * ld + i] * d(v * scale[i] + shift[i]); \
-				g = scale[i] * g + b[i] * v + k[i]; \
-				dx[r * ld + i] = add ? dx[r * ld + i] + g : g; \
-			} \
-	}
-
-SUMS(none, d_plain)
-SUMS(relu, d_relu)
-SUMS(relu6, d_relu6)
-SUMS(hard_swish, d_hard_swish)
-
-struct row {
-	void (*sums)(size_t, size_t, size_t, const float *, const float *, const float *, const float *, const float *,
-	             float *, float *);
-	void (*input)(size_t, size_t, size_t, const float *, const float *, const float *, const float *, const float *,
-	              const float *, bool, float *);
-};
-
-static const struct row *row_of(vla_act act)
-{
-	static const struct row none = { sums_none, input_none }, rect = { sums_relu, input_relu },
-				rect6 = { sums_relu6, input_relu6 }, hard = { sums_hard_swish, input_hard_swish };
-	switch (act) {
-	case VLA_ACT_NONE:
-		return &none;
-	case VLA_ACT_RELU:
-		return &rect;
-	case VLA_ACT_RELU6:
-		return &rect6;
-	case VLA_ACT_HARD_SWISH:
-		return &hard;
-	default:
-		return NULL;
-	}
-}
-
-// dz of n channels from i on of row r, for an activation without a fused form.
-static void derive(const struct job *j, size_t r, size_t i, size_t n, float *dz)
-{
-	size_t at = r * j->c + i;
-	forward_none(1, n, j->x + at, j->gamma + i, j->beta + i, dz);
-	vla_act_derive(j->act, n, dz, j->dy + at, dz);
-}
-
-static void sums_block(const struct job *j, size_t r, size_t rows, size_t i, size_t n, double *sum)
-{
-	float s[LANE], q[LANE], dz[LANE];
-	const struct row *f = row_of(j->act);
-	size_t c = j->c, step = f ? rows : 1;
-	for (size_t t = r; t < r + rows; t += step) {
-		const float *dy = j->dy + t * c + i;
-		if (!f)
-			derive(j, t, i, n, dz);
-		(f ? f : row_of(VLA_ACT_NONE))->sums(step, n, c, j->x + t * c + i, f ? dy : dz, j->gamma + i, j->beta + i,
-		                                     j->mean + i, s, q);
-		add_f64(n, s, sum + i);
-		add_f64(n, q, sum + c + i);
-	}
-}
-
-static void backward_sums(void *ctx, size_t begin, size_t end, unsigned worker)
-{
-	const struct job *j = ctx;
-	(void)worker;
-	for (size_t k = begin; k < end; k++) {
-		double *sum = j->sums + 2 * k * j->c;
-		size_t stop = (k + 1) * j->rows / j->chunks;
-		memset(sum, 0, 2 * j->c * sizeof *sum);
-		for (size_t r = k * j->rows / j->chunks; r < stop; r += BLOCK)
-			for (size_t i = 0; i < j->c; i += LANE)
-				sums_block(j, r, least(stop - r, BLOCK), i, least(j->c - i, LANE), sum);
-	}
-}
-
-static void backward_input(void *ctx, size_t begin, size_t end, unsigned worker)
-{
-	const struct job *j = ctx;
-	const struct row *f = row_of(j->act);
-	size_t c = j->c, at = begin * c;
-	float dz[LANE];
-	(void)worker;
-	if (f) {
-		f->input(end - begin, c, c, j->x + at, j->dy + at, j->gamma, j->beta, j->b, j->k, j->add, j->out + at);
-		return;
-	}
-	for (size_t r = begin; r < end; r++)
-		for (size_t i = 0; i < c; i += LANE) {
-			size_t n = least(c - i, LANE);
-			derive(j, r, i, n, dz);
-			row_of(VLA_ACT_NONE)->input(1, n, n, j->x + r * c + i, dz, j->gamma + i, j->beta + i, j->b + i,
-			                            j->k + i, j->add, j->out + r * c + i);
-		}
-}
-
-static void backward(vla_pool *pool, struct job *j, float *dx, float *dgamma, float *dbeta, float *ws)
-{
-	size_t c = j->c;
-	float *scale = ws, *shift = scale + c, *b = shift + c, *k = b + c;
-	j->sums = align_double(k + c);
-	for (size_t i = 0; i < c; i++) {
-		scale[i] = j->gamma[i] * j->rstd[i];
-		shift[i] = j->beta[i] - j->mean[i] * scale[i];
-	}
-	j->gamma = scale;
-	j->beta = shift;
-	vla_parallel(pool, j->chunks, 1, backward_sums, j);
-	for (size_t i = 0; i < c; i++) {
-		double s = 0, q = 0;
-		for (size_t t = 0; t < j->chunks; t++) {
-			s += j->sums[2 * t * c + i];
-			q += j->sums[(2 * t + 1) * c + i];
-		}
-		q *= j->rstd[i];
-		if (dbeta)
-			dbeta[i] += (float)s;
-		if (dgamma)
-			dgamma[i] += (float)q;
-		double m = 1.0 / (double)(j->rows ? j->rows : 1), slope = -scale[i] * q * m * j->rstd[i];
-		b[i] = j->batch ? (float)slope : 0;
-		k[i] = j->batch ? (float)(-scale[i] * s * m - slope * j->mean[i]) : 0;
-	}
-	j->b = b;
-	j->k = k;
-	j->out = dx;
-	if (dx)
-		vla_parallel(pool, j->rows, grain(c), backward_input, j);
-}
-
-void vla_batch_norm_backward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *dy, const float *gamma,
-                             const float *beta, const float *mean, const float *rstd, vla_act act, bool batch, bool add,
-                             float *dx, float *dgamma, float *dbeta, float *ws)
-{
-	struct job j = { .rows = rows, .c = c, .chunks = chunks_of(rows), .x = x, .dy = dy, .gamma = gamma, .beta = beta,
-		         .mean = mean, .rstd = rstd, .act = act, .add = add, .batch = batch };
-	backward(pool, &j, dx, dgamma, dbeta, ws);
+	struct job j = { .rows = rows, .c = c, .x = x, .scale = scale, .shift = shift, .act = act, .y = y };
+	vla_parallel(pool, rows, vla_norm_grain(c), forward_rows, &j);
 }
 
 /* --- column sums --- */
 
 size_t vla_colsum_ws(size_t rows, size_t c)
 {
-	return 4 * c * chunks_of(rows) + 2;
+	return 4 * c * vla_norm_chunks(rows) + 2;
 }
 
 static void colsum_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
@@ -396,13 +186,13 @@ static void colsum_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
 		double *sum = j->sums + 2 * k * j->c;
 		memset(sum, 0, j->c * sizeof *sum);
 		for (size_t r = k * j->rows / j->chunks; r < (k + 1) * j->rows / j->chunks; r++)
-			add_f64(j->c, j->x + r * j->c, sum);
+			vla_add_f64(j->c, j->x + r * j->c, sum);
 	}
 }
 
 void vla_colsum(vla_pool *pool, size_t rows, size_t c, const float *x, bool add, float *out, float *ws)
 {
-	struct job j = { .rows = rows, .c = c, .chunks = chunks_of(rows), .x = x, .sums = align_double(ws) };
+	struct job j = { .rows = rows, .c = c, .chunks = vla_norm_chunks(rows), .x = x, .sums = vla_align_double(ws) };
 	vla_parallel(pool, j.chunks, 1, colsum_chunk, &j);
 	for (size_t i = 0; i < c; i++) {
 		double s = 0;

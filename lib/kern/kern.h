@@ -110,7 +110,7 @@ void vla_batch_norm_stats(vla_pool *pool, size_t rows, size_t c, const float *x,
 /* y = act(x * scale [c] + shift [c]); y may be x. */
 void vla_scale_shift_act(vla_pool *pool, size_t rows, size_t c, const float *x, const float *scale, const float *shift,
                          vla_act act, float *y);
-/* Backward of y = act(gamma (x - mean) rstd + beta). batch: mean and rstd are functions of x. dx NULL: not wanted; add
+/* Backward of y = act(gamma (x - mean) rstd + beta). batch: mean and rstd are functions of x. dx NULL: not wanted, may be dy; add
  * adds to dx. dgamma and dbeta [c] are added to, NULL: not wanted. */
 void vla_batch_norm_backward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *dy, const float *gamma,
                              const float *beta, const float *mean, const float *rstd, vla_act act, bool batch, bool add,
