@@ -310,6 +310,8 @@ vla_status vla_tokenizer_parse_json(const char *text, size_t n, vla_tokenizer **
 {
 	json_error_t je;
 	json_t *root = json_loadb(text, n, 0, &je);
+	if (!root && json_error_code(&je) == json_error_out_of_memory)
+		return vla_nomem(err);
 	if (!root)
 		return vla_fail(err, json_error_code(&je) == json_error_premature_end_of_input ? VLA_ETRUNC : VLA_EFORMAT,
 		                "tokenizer.json: %s (line %d)", je.text, je.line);

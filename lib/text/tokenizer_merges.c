@@ -158,7 +158,9 @@ static vla_status add_vocab(vla_bpe *m, const char *vocab, size_t n, vla_err *er
 	json_t *root = json_loadb(vocab, n, 0, &je), *v;
 	const char *key;
 	vla_status st = VLA_OK;
-	if (!json_is_object(root))
+	if (!root && json_error_code(&je) == json_error_out_of_memory)
+		st = vla_nomem(err);
+	else if (!json_is_object(root))
 		st = vla_fail(err, VLA_EFORMAT, "vocab.json: %s", root ? "not an object" : je.text);
 	json_object_foreach(root, key, v) {
 		json_int_t id = json_integer_value(v);

@@ -1,4 +1,5 @@
 /* Tokenizers: training, encoding, decoding, files of others, bad files. */
+#include "fault.h"
 #include "tap.h"
 
 #include "base/base.h"
@@ -229,6 +230,180 @@ static void test_files(void)
 	rmdir(dir);
 }
 
+/* ---- bad files ---- */
+
+static vla_status parses(const char *json, size_t n)
+{
+	vla_tokenizer *t = NULL;
+	vla_err err = VLA_ERR_INIT;
+	vla_status st = vla_tokenizer_parse_json(json, n, &t, &err);
+	if (st == VLA_OK) {
+		vla_ids ids = VLA_IDS_INIT;
+		char *back = NULL;
+		/* Whatever was read must be usable. */
+		if (vla_tokenizer_encode(t, "ab a\xc3\xa9 <x>", 0, &ids, &err) == VLA_OK &&
+		    vla_tokenizer_decode(t, ids.id, ids.n, false, &back, &err) == VLA_OK)
+			free(back);
+		vla_ids_release(&ids);
+	}
+	vla_tokenizer_free(t);
+	return st;
+}
+
+#define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}"
+#define BYTES "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"
+#define SPLIT(p) "{\"model\":{" VOCAB ",\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[" \
+	"{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" p "\"},\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\"}]}}"
+
+static void test_bad_files(void)
+{
+	static const struct {
+		const char *name, *json;
+		vla_status want;
+	} cases[] = {
+		{ "a small file", "{\"model\":{" VOCAB ",\"merges\":[\"a b\"]}," BYTES "}", VLA_OK },
+		{ "merges as pairs", "{\"model\":{" VOCAB ",\"merges\":[[\"a\",\"b\"]]}," BYTES "}", VLA_OK },
+		{ "nothing", "", VLA_ETRUNC },
+		{ "a list", "[]", VLA_EFORMAT },
+		{ "no model", "{}", VLA_EFORMAT },
+		{ "the model a string", "{\"model\":\"BPE\"}", VLA_EFORMAT },
+		{ "another model", "{\"model\":{\"type\":\"Unigram\"}," BYTES "}", VLA_EUNSUPPORTED },
+		{ "no vocabulary", "{\"model\":{\"type\":\"BPE\",\"merges\":[]}," BYTES "}", VLA_EFORMAT },
+		{ "no merges", "{\"model\":{\"type\":\"BPE\"," VOCAB "}," BYTES "}", VLA_EFORMAT },
+		{ "a list for vocabulary", "{\"model\":{\"vocab\":[1],\"merges\":[]}," BYTES "}", VLA_EFORMAT },
+		{ "an id of text", "{\"model\":{\"vocab\":{\"a\":\"0\"},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
+		{ "a negative id", "{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
+		{ "a huge id", "{\"model\":{\"vocab\":{\"a\":4294967296},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
+		{ "an id given twice", "{\"model\":{\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
+		{ "a merge of an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"a c\"]}," BYTES "}", VLA_ECORRUPT },
+		{ "a merge into an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"b a\"]}," BYTES "}", VLA_ECORRUPT },
+		{ "a merge of one part", "{\"model\":{" VOCAB ",\"merges\":[\"a\"]}," BYTES "}", VLA_EFORMAT },
+		{ "a merge of numbers", "{\"model\":{" VOCAB ",\"merges\":[[1,2]]}," BYTES "}", VLA_EFORMAT },
+		{ "an added token without id",
+		  "{\"added_tokens\":[{\"content\":\"x\"}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}", VLA_EFORMAT },
+		{ "an added token with a huge id",
+		  "{\"added_tokens\":[{\"content\":\"x\",\"id\":99999999}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  VLA_ECORRUPT },
+		{ "not byte-level", "{\"model\":{" VOCAB ",\"merges\":[]}}", VLA_EUNSUPPORTED },
+		{ "an unknown normalizer",
+		  "{\"normalizer\":{\"type\":\"Precompiled\"},\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  VLA_EUNSUPPORTED },
+		{ "a template with an unknown token",
+		  "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"z\"}}]},"
+		  "\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  VLA_ECORRUPT },
+		{ "a pattern", SPLIT("[a-c]{1,2}|(?:x|y)?z(?!\\\\S)"), VLA_OK },
+		{ "an open class", SPLIT("[a"), VLA_EFORMAT },
+		{ "an open group", SPLIT("(a"), VLA_EFORMAT },
+		{ "a quantifier first", SPLIT("*a"), VLA_EFORMAT },
+		{ "a repeated group", SPLIT("(a|b)+"), VLA_EUNSUPPORTED },
+		{ "lookbehind", SPLIT("(?<=a)b"), VLA_EUNSUPPORTED },
+		{ "a pattern that expands without end", SPLIT("(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)(a|b|c|d)"),
+		  VLA_EUNSUPPORTED },
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		vla_status got = parses(cases[i].json, strlen(cases[i].json));
+		ok(got == cases[i].want, "%s: %s", cases[i].name, vla_status_name(got));
+	}
+}
+
+/* Every beginning of a file is refused, no changed bit does harm. */
+static void test_cut_and_flipped(void)
+{
+	vla_buf b = { NULL, 0, 0 };
+	size_t accepted = 0, refused = 0;
+	vla_tokenizer_free(trained(262, 0, false, &b));
+	for (size_t n = 0; n + 4 < b.n; n += n < 4000 ? 61 : 331)
+		accepted += parses(b.data, n) == VLA_OK;
+	ok(accepted == 0, "every beginning of a file is refused");
+	for (size_t i = 0; i < b.n; i += 23) {
+		char *copy = vla_alloc(b.n, 1);
+		memcpy(copy, b.data, b.n);
+		copy[i] ^= (char)(1 << i % 7);
+		refused += parses(copy, b.n) != VLA_OK;
+		free(copy);
+	}
+	ok(refused > 0, "%zu files with a changed bit refused, no harm done", refused);
+	vla_buf_release(&b);
+}
+
+/* A pattern that backtracks without end is an error, not a standstill. */
+static void test_slow_pattern(void)
+{
+	const char *json = SPLIT("a*a*a*a*a*c");
+	vla_tokenizer *t = NULL;
+	vla_err err = VLA_ERR_INIT;
+	vla_ids ids = VLA_IDS_INIT;
+	char s[20001];
+	memset(s, 'a', sizeof s - 1);
+	s[sizeof s - 1] = 0;
+	ok(vla_tokenizer_parse_json(json, strlen(json), &t, &err) == VLA_OK &&
+	           vla_tokenizer_encode(t, s, 0, &ids, &err) == VLA_EUNSUPPORTED,
+	   "a pattern without end: %s", err.msg);
+	vla_tokenizer_free(t);
+	vla_ids_release(&ids);
+}
+
+/* ---- memory ---- */
+
+/* All that a tokenizer does, once; NULL-safe clean-up. */
+static vla_status whole_life(void)
+{
+	vla_bpe_train_opts o = { 270, true, 0, 0 };
+	vla_bpe_trainer *tr = NULL;
+	vla_tokenizer *t = NULL, *clip = NULL;
+	vla_buf b = { NULL, 0, 0 };
+	vla_ids ids = VLA_IDS_INIT;
+	char *back = NULL;
+	vla_status st = vla_bpe_trainer_new(&o, &tr, NULL);
+	for (size_t i = 0; i < N_CORPUS && st == VLA_OK; i++)
+		st = vla_bpe_trainer_add(tr, corpus[i], NULL);
+	if (st == VLA_OK)
+		st = vla_bpe_trainer_learn(tr, NULL);
+	if (st == VLA_OK)
+		st = vla_bpe_trainer_write(tr, &b, NULL);
+	if (st == VLA_OK)
+		st = vla_tokenizer_parse_json(b.data, b.n, &t, NULL);
+	if (st == VLA_OK)
+		st = vla_tokenizer_encode(t, "e\xcc\x81 a dog\xff <|endoftext|> "
+		                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+		                          0, &ids, NULL);
+	if (st == VLA_OK)
+		st = vla_tokenizer_decode(t, ids.id, ids.n, true, &back, NULL);
+	if (st == VLA_OK)
+		st = vla_tokenizer_parse_clip("#version\nt h\nth e</w>\n", &clip, NULL);
+	if (st == VLA_OK)
+		st = vla_tokenizer_encode(clip, "the &amp;\xef\xac\x81 caf\xc3\x83\xc2\xa9", 0, &ids, NULL);
+	free(back);
+	vla_ids_release(&ids);
+	vla_buf_release(&b);
+	vla_tokenizer_free(t);
+	vla_tokenizer_free(clip);
+	vla_bpe_trainer_free(tr);
+	return st;
+}
+
+static void test_allocation_failures(void)
+{
+	long live = fault_live(), n = 1;
+	bool clean = true, refused = true;
+	vla_status st = VLA_ENOMEM;
+	if (!FAULTS) {
+		skip("the sanitizer has its own malloc");
+		return;
+	}
+	/* Most allocations are alike (one for each token): all of the first, then a sample. */
+	for (; n < 100000 && st != VLA_OK; n += n < 300 ? 1 : 13) {
+		fault_at(n);
+		st = whole_life();
+		fault_at(0);
+		clean = clean && fault_live() == live;
+		refused = refused && (st == VLA_OK || st == VLA_ENOMEM);
+	}
+	ok(st == VLA_OK && clean, "no allocation failure up to the %ldth leaks", n);
+	ok(refused, "each one is reported as such");
+}
+
 /* ---- files and ids of others ---- */
 
 static json_t *load_json(const char *path)
@@ -360,6 +535,10 @@ int main(void)
 	test_round_trips();
 	test_long_words();
 	test_files();
+	test_bad_files();
+	test_cut_and_flipped();
+	test_slow_pattern();
+	test_allocation_failures();
 	test_clip();
 	test_golden("clip-a", 77);
 	test_golden("clipseg-a", 77);
