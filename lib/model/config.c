@@ -104,27 +104,32 @@ vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *k
 	return VLA_OK;
 }
 
+vla_status vla_json_read_path(const char *path, json_t **out, vla_err *err)
+{
+	vla_buf text = { NULL, 0, 0 };
+	json_error_t je;
+	*out = NULL;
+	vla_status st = vla_read_file(path, MAX_CONFIG, &text, err);
+	if (st == VLA_OK && !(*out = json_loadb(text.data, text.n, JSON_REJECT_DUPLICATES, &je)))
+		st = json_error_code(&je) == json_error_out_of_memory ? vla_nomem(err)
+		     : vla_fail(err, VLA_EFORMAT, "'%s', line %d: %s", path, je.line, je.text);
+	if (*out && !json_is_object(*out)) {
+		st = vla_fail(err, VLA_EFORMAT, "'%s' is not a JSON object", path);
+		json_decref(*out);
+		*out = NULL;
+	}
+	vla_buf_release(&text);
+	return st;
+}
+
 vla_status vla_json_read(const char *dir, const char *name, bool optional, json_t **out, vla_err *err)
 {
 	*out = NULL;
 	char *path = vla_format("%s/%s", dir, name);
 	if (!path)
 		return vla_nomem(err);
-	vla_buf text = { NULL, 0, 0 };
-	json_error_t je;
-	vla_status st = VLA_OK;
-	if (!optional || access(path, F_OK) == 0) {
-		st = vla_read_file(path, MAX_CONFIG, &text, err);
-		if (st == VLA_OK && !(*out = json_loadb(text.data, text.n, JSON_REJECT_DUPLICATES, &je)))
-			st = json_error_code(&je) == json_error_out_of_memory ? vla_nomem(err)
-			     : vla_fail(err, VLA_EFORMAT, "'%s', line %d: %s", path, je.line, je.text);
-		if (*out && !json_is_object(*out)) {
-			st = vla_fail(err, VLA_EFORMAT, "'%s' is not a JSON object", path);
-			json_decref(*out);
-			*out = NULL;
-		}
-	}
-	vla_buf_release(&text);
+	bool absent = optional && access(path, F_OK) != 0;
+	vla_status st = absent ? VLA_OK : vla_json_read_path(path, out, err);
 	free(path);
 	return st;
 }

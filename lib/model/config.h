@@ -32,6 +32,8 @@ vla_status vla_keys_read(const json_t *obj, const char *where, const vla_key *ke
 vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *keys, size_t n, const char *const *also,
                           vla_err *err) VLA_MUST_USE;
 
+/* A file as a JSON object; the message names it. Free with json_decref. */
+vla_status vla_json_read_path(const char *path, json_t **out, vla_err *err) VLA_MUST_USE;
 /* dir/name as a JSON object. An absent file is VLA_EIO, or *out = NULL when optional. Free with json_decref. */
 vla_status vla_json_read(const char *dir, const char *name, bool optional, json_t **out, vla_err *err) VLA_MUST_USE;
 

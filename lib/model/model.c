@@ -150,6 +150,16 @@ vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, con
 	return VLA_OK;
 }
 
+vla_status vla_model_new(const char *config_path, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
+                         vla_model **out, vla_err *err)
+{
+	json_t *config;
+	VLA_TRY(vla_json_read_path(config_path, &config, err));
+	vla_status st = vla_model_create(config, tokenizer_dir, opts, seed, out, err);
+	json_decref(config);
+	return st == VLA_OK ? st : vla_prefix(err, st, "'%s'", config_path);
+}
+
 void vla_model_close(vla_model *m)
 {
 	if (!m)

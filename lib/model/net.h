@@ -19,11 +19,6 @@ typedef vla_texts vla_text_batch;
 vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
                             vla_model **out, vla_err *err) VLA_MUST_USE;
 
-/* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files, model.safetensors
- * (dtype f32, f16, bf16 or i8), whole or not at all per file. Names and layouts are the family's. Vectors, scalars and running
- * statistics stay f32; i8 stores matrices and convolutions with one f32 scale a row (NAME.scale), depthwise ones as f16. */
-vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
-
 /* All parameters, ready to be made trainable; NULL when memory is short. Afterwards vla_params_own gives gradients to those
  * whose trainable flag is set (all but the buffers, at first). */
 vla_params *vla_model_params(vla_model *m);

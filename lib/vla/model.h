@@ -15,6 +15,7 @@
 #ifndef VLA_MODEL_H
 #define VLA_MODEL_H
 
+#include <vla/dtype.h>
 #include <vla/image.h>
 #include <vla/pool.h>
 #include <vla/tokenizer.h>
@@ -92,13 +93,24 @@ VLA_API vla_status vla_model_embed_texts(vla_model *m, const char *const *texts,
 
 VLA_API const vla_tokenizer *vla_model_tokenizer(const vla_model *m); /* NULL without a text tower */
 
+/* A fresh model of a family that can be trained (vla_dual, clip, mobilenet_v2) from a config.json, with initial weights drawn from
+ * seed. tokenizer_dir: directory with the tokenizer's files; NULL: texts cannot be embedded. */
+VLA_API vla_status vla_model_new(const char *config_path, const char *tokenizer_dir, const vla_model_opts *opts,
+                                 uint64_t seed, vla_model **out, vla_err *err) VLA_MUST_USE;
+
+/* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files, model.safetensors
+ * (dtype f32, f16, bf16 or i8), whole or not at all per file. Names and layouts are the family's. Vectors, scalars and running
+ * statistics stay f32; i8 stores matrices and convolutions with one f32 scale a row (NAME.scale), depthwise ones as f16. */
+VLA_API vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
+
 /* One line of a description: key and value, valid during the call. */
 typedef void vla_model_line_fn(void *ctx, const char *key, const char *value);
 /* What `vla-model show` prints. */
 VLA_API vla_status vla_model_describe(const vla_model *m, vla_model_line_fn *line, void *ctx,
                                       vla_err *err) VLA_MUST_USE;
-/* Checks a directory: every tensor of the family present with its shape, no NaN, unknown tensors listed,
- * tokenizer and preprocessing found. Problems go to line(key = severity). VLA_OK when it can be used. */
+/* Checks a directory: every tensor of the family present with its shape, all numbers finite, unknown tensors listed,
+ * tokenizer and preprocessing found, a picture and a text embedded. Findings go to line (key "error", "warning" or "ok").
+ * VLA_OK when it can be used; VLA_EIO when it cannot be read; else the status of the first error. */
 VLA_API vla_status vla_model_verify(const char *dir_or_name, vla_model_line_fn *line, void *ctx,
                                     vla_err *err) VLA_MUST_USE;
 
