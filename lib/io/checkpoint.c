@@ -128,7 +128,7 @@ static vla_status add_indexed(vla_checkpoint *c, const char *path, const json_t 
 	json_object_foreach((json_t *)map, key, v)
 		if (!vla_checkpoint_get(c, key))
 			return vla_fail(err, VLA_ECORRUPT, "'%s': tensor '%s' is not in its shard '%s'", path, key,
-			                json_string_value(v));
+					json_string_value(v));
 	return VLA_OK;
 }
 
@@ -146,7 +146,7 @@ static vla_status open_index(vla_checkpoint *c, const char *path, vla_err *err)
 		       : vla_fail(err, VLA_EFORMAT, "'%s', line %d: %s", path, je.line, je.text);
 	const json_t *map = json_object_get(root, "weight_map");
 	vla_status st = json_is_object(map) ? add_indexed(c, path, map, err)
-	                : vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
+			: vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
 	json_decref(root);
 	return st;
 }
@@ -276,7 +276,7 @@ static vla_status check_source(const vla_ct *src, vla_ct *out, struct place *pla
 }
 
 static vla_status write_data(vla_outfile *o, const char *path, const vla_buf *header, const vla_ct *t,
-                             const size_t *order, size_t n, vla_err *err)
+			     const size_t *order, size_t n, vla_err *err)
 {
 	FILE *f = vla_outfile_stream(o);
 	bool good = fwrite(header->data, 1, header->n, f) == header->n;

@@ -43,7 +43,7 @@ static vla_status parse_shape(const json_t *v, vla_ct *t, vla_err *err)
 	size_t nd = json_array_size(v);
 	if (nd > VLA_MAX_DIMS)
 		return vla_fail(err, VLA_EUNSUPPORTED, "tensor '%s' has %zu dimensions, more than %d", t->name, nd,
-		                VLA_MAX_DIMS);
+				VLA_MAX_DIMS);
 	t->ndim = (unsigned)nd;
 	t->n = 1;
 	for (size_t i = 0; i < nd; i++) {
@@ -61,7 +61,7 @@ static vla_status parse_shape(const json_t *v, vla_ct *t, vla_err *err)
 
 // Fills t from one entry; t->data becomes base + begin.
 static vla_status parse_entry(const char *name, const json_t *v, const char *base, size_t data_bytes, vla_ct *t,
-                              vla_err *err)
+			      vla_err *err)
 {
 	*t = (vla_ct){ .name = name };
 	if (!json_is_object(v))
@@ -74,11 +74,11 @@ static vla_status parse_entry(const char *name, const json_t *v, const char *bas
 		return vla_fail(err, VLA_EFORMAT, "tensor '%s' has no data_offsets", name);
 	if (begin > end || end > data_bytes)
 		return vla_fail(err, end > data_bytes ? VLA_ETRUNC : VLA_ECORRUPT,
-		                "tensor '%s' lies at %llu..%llu of %zu bytes of data", name, (unsigned long long)begin,
-		                (unsigned long long)end, data_bytes);
+				"tensor '%s' lies at %llu..%llu of %zu bytes of data", name, (unsigned long long)begin,
+				(unsigned long long)end, data_bytes);
 	if (end - begin != t->bytes)
 		return vla_fail(err, VLA_ECORRUPT, "tensor '%s' has %llu bytes where its shape needs %zu", name,
-		                (unsigned long long)(end - begin), t->bytes);
+				(unsigned long long)(end - begin), t->bytes);
 	t->data = base + begin;
 	return VLA_OK;
 }
@@ -206,7 +206,7 @@ static vla_status add_entry(json_t *root, const vla_ct *t, uint64_t *at, vla_err
 		good = json_array_append_new(shape, json_integer((json_int_t)t->dim[i])) == 0;
 	if (good)
 		e = json_pack("{s:s, s:O, s:[I,I]}", "dtype", dtype_name(t->dtype), "shape", shape, "data_offsets",
-		              (json_int_t)*at, (json_int_t)end);
+			      (json_int_t)*at, (json_int_t)end);
 	json_decref(shape);
 	if (!e || json_object_set_new(root, t->name, e) != 0)
 		return vla_fail(err, VLA_ENOMEM, "cannot describe tensor '%s'", t->name);
@@ -226,7 +226,7 @@ static vla_status add_meta(json_t *root, const char *const *meta, vla_err *err)
 }
 
 vla_status vla_safetensors_header(const vla_ct *src, const size_t *order, size_t n, const char *const *meta, vla_buf *out,
-                                  vla_err *err)
+				  vla_err *err)
 {
 	uint64_t at = 0;
 	vla_status st = VLA_OK;

@@ -71,7 +71,7 @@ static vla_status check_heads(const struct options *o, const char *where, vla_er
 {
 	if (o->width % o->heads)
 		return vla_fail(err, VLA_EFORMAT, "config.json: %s: %u heads do not divide the width %zu", where, o->heads,
-		                o->width);
+				o->width);
 	return VLA_OK;
 }
 
@@ -82,15 +82,15 @@ static vla_status read_vision(const json_t *vision, vla_arch *a, vla_err *err)
 	VLA_TRY(check_heads(&o, "vision_config", err));
 	if (o.patch > o.image_size)
 		return vla_fail(err, VLA_EFORMAT, "config.json: vision_config: patches of %u on pictures of %u pixels", o.patch,
-		                o.image_size);
+				o.image_size);
 	a->image = VLA_IMAGE_VIT;
 	a->image_size = o.image_size;
 	a->vit = (vla_vit_opts){ .image_size = o.image_size,
-		                 .patch = o.patch,
-		                 .block = { o.width, o.hidden, o.heads, o.layers, o.act, o.eps },
-		                 .class_token = true,
-		                 .pre_norm = true,
-		                 .pool = VLA_POOL_FIRST };
+				 .patch = o.patch,
+				 .block = { o.width, o.hidden, o.heads, o.layers, o.act, o.eps },
+				 .class_token = true,
+				 .pre_norm = true,
+				 .pool = VLA_POOL_FIRST };
 	return VLA_OK;
 }
 
@@ -106,12 +106,12 @@ static vla_status read_clip(const json_t *config, const json_t *prep, const vla_
 	VLA_TRY(check_heads(&o, "text_config", err));
 	a->text = VLA_TEXT_TRANSFORMER;
 	a->textnet = (vla_textnet_opts){ .vocab = o.vocab,
-		                         .positions = o.positions,
-		                         .block = { o.width, o.hidden, o.heads, o.layers, o.act, o.eps },
-		                         .causal = true,
-		                         // 2 is what old files say by mistake; the end token then is the largest id.
-		                         .pool = o.eos == 2 ? VLA_POOL_MAX_ID : VLA_POOL_EOS,
-		                         .eos_id = o.eos };
+					 .positions = o.positions,
+					 .block = { o.width, o.hidden, o.heads, o.layers, o.act, o.eps },
+					 .causal = true,
+					 // 2 is what old files say by mistake; the end token then is the largest id.
+					 .pool = o.eos == 2 ? VLA_POOL_MAX_ID : VLA_POOL_EOS,
+					 .eos_id = o.eos };
 	a->image_project = a->text_project = true;
 	a->logit_scale = true;
 	a->logit_scale_init = 14.2857f;

@@ -26,7 +26,7 @@ static vla_status read_enum(const json_t *v, const char *where, const vla_key *k
 		}
 	const char *near = vla_nearest(s, k->names, n);
 	return vla_fail(err, VLA_EFORMAT, "%s: '%s' is '%s', which is not known; nearest: '%s'", where, k->name, s,
-	                near ? near : k->names[0]);
+			near ? near : k->names[0]);
 }
 
 static vla_status put_number(double x, const char *where, const vla_key *k, void *field, vla_err *err)
@@ -34,7 +34,7 @@ static vla_status put_number(double x, const char *where, const vla_key *k, void
 	bool whole = k->kind != VLA_KEY_F32;
 	if (!(x >= k->min && x <= k->max) || (whole && x != floor(x)))
 		return vla_fail(err, VLA_EFORMAT, "%s: '%s' is %g, not %s%g to %g", where, k->name, x,
-		                whole ? "a whole number of " : "", k->min, k->max);
+				whole ? "a whole number of " : "", k->min, k->max);
 	if (k->kind == VLA_KEY_U32)
 		*(uint32_t *)field = (uint32_t)x;
 	else if (k->kind == VLA_KEY_SIZE)
@@ -82,7 +82,7 @@ vla_status vla_keys_read(const json_t *obj, const char *where, const vla_key *ke
 }
 
 vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *keys, size_t n, const char *const *also,
-                          vla_err *err)
+			  vla_err *err)
 {
 	const char *known[64], *name;
 	size_t nk = 0;
@@ -99,7 +99,7 @@ vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *k
 			continue;
 		const char *near = vla_nearest(name, known, nk);
 		return vla_fail(err, VLA_EFORMAT, "%s: unknown key '%s'%s%s%s", where, name, near ? "; nearest: '" : "",
-		                near ? near : "", near ? "'" : "");
+				near ? near : "", near ? "'" : "");
 	}
 	return VLA_OK;
 }

@@ -27,10 +27,10 @@ typedef struct vla_key {
 
 /* obj may be NULL (all defaults); a null value counts as absent. `where` begins the messages: "config.json: vision_config". */
 vla_status vla_keys_read(const json_t *obj, const char *where, const vla_key *keys, size_t n, void *base,
-                         vla_err *err) VLA_MUST_USE;
+			 vla_err *err) VLA_MUST_USE;
 /* VLA_EFORMAT with the nearest known key when obj has one that is in neither list; also: NULL-terminated. */
 vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *keys, size_t n, const char *const *also,
-                          vla_err *err) VLA_MUST_USE;
+			  vla_err *err) VLA_MUST_USE;
 
 /* A file as a JSON object; the message names it. Free with json_decref. */
 vla_status vla_json_read_path(const char *path, json_t **out, vla_err *err) VLA_MUST_USE;

@@ -86,7 +86,7 @@ static void describe_storage(const vla_checkpoint *c, const struct out *o)
 	for (size_t i = 0; i <= VLA_F8_E5M2; i++)
 		if (count[i])
 			at += (size_t)snprintf(types + at, sizeof types - at, "%s%s %zu", at ? ", " : "",
-			                       vla_dtype_name((vla_dtype)i), count[i]);
+					       vla_dtype_name((vla_dtype)i), count[i]);
 	line(o, "tensors", "%s", types);
 	line(o, "bytes", "%llu", (unsigned long long)bytes);
 }

@@ -121,7 +121,7 @@ static const vla_key transformer_keys[] = {
 
 // Reads two tables from one object and refuses keys that are in neither.
 static vla_status read_two(const json_t *obj, const char *where, const vla_key *a, size_t na, const vla_key *b, size_t nb,
-                           const char *const *also, struct options *o, vla_err *err)
+			   const char *const *also, struct options *o, vla_err *err)
 {
 	const char *known[32];
 	size_t n = 0;
@@ -156,7 +156,7 @@ static vla_status read_convnet(const json_t *image, struct options *o, vla_arch 
 	static const char *const also[] = { "mean", "std", "stem", "stages", NULL };
 	const json_t *stem = json_object_get(image, "stem");
 	VLA_TRY(read_two(image, "config.json: image", image_keys, VLA_NKEYS(image_keys), convnet_keys,
-	                 VLA_NKEYS(convnet_keys), also, o, err));
+			 VLA_NKEYS(convnet_keys), also, o, err));
 	VLA_TRY(vla_keys_read(stem, "config.json: image stem", stem_keys, VLA_NKEYS(stem_keys), o, err));
 	VLA_TRY(vla_keys_check(stem, "config.json: image stem", stem_keys, VLA_NKEYS(stem_keys), NULL, err));
 	a->convnet.stem_channels = o->stem_channels;
@@ -174,10 +174,10 @@ static vla_status read_vit(const json_t *image, struct options *o, vla_arch *a, 
 {
 	static const char *const also[] = { "mean", "std", NULL };
 	VLA_TRY(read_two(image, "config.json: image", image_keys, VLA_NKEYS(image_keys), vit_keys, VLA_NKEYS(vit_keys), also,
-	                 o, err));
+			 o, err));
 	if (o->width % o->heads || o->patch > o->size)
 		return vla_fail(err, VLA_EFORMAT, "config.json: image: width %u by %u heads, patch %u of %u pixels do not fit",
-		                o->width, o->heads, o->patch, o->size);
+				o->width, o->heads, o->patch, o->size);
 	a->vit = (vla_vit_opts){
 		.image_size = o->size,
 		.patch = o->patch,
@@ -234,7 +234,7 @@ static vla_status read_text(const json_t *text, vla_arch *a, vla_err *err)
 	if (a->text == VLA_TEXT_NONE)
 		return vla_fail(err, VLA_EFORMAT, "config.json: text: 'tower' is empty");
 	VLA_TRY(read_two(text, "config.json: text", text_keys, VLA_NKEYS(text_keys), bag ? bag_keys : transformer_keys,
-	                 bag ? VLA_NKEYS(bag_keys) : VLA_NKEYS(transformer_keys), NULL, &o, err));
+			 bag ? VLA_NKEYS(bag_keys) : VLA_NKEYS(transformer_keys), NULL, &o, err));
 	a->text_project = o.project;
 	if (!o.project && o.width != a->dim)
 		return vla_fail(err, VLA_EFORMAT, "config.json: text: a width of %u needs a projection to dim %u", o.width, a->dim);

@@ -9,7 +9,7 @@
 #define TOKEN_CHUNK 4096   // tokens of a batch, padding included
 
 vla_status vla_model_output_shape(const vla_model *m, vla_output what, uint32_t *rows, uint32_t *grid_h,
-                                  uint32_t *grid_w, uint32_t *width, vla_err *err)
+				  uint32_t *grid_w, uint32_t *width, vla_err *err)
 {
 	const vla_arch *a = &m->arch;
 	bool conv = a->image == VLA_IMAGE_CONVNET;

@@ -88,7 +88,7 @@ size_t vla_round_channels(double x, size_t divisor, size_t min)
 }
 
 vla_status vla_arch_add_blocks(vla_arch *a, size_t channels, double expand, unsigned kernel, unsigned stride,
-                               unsigned repeat, vla_err *err)
+			       unsigned repeat, vla_err *err)
 {
 	vla_convnet_opts *o = &a->convnet;
 	if (repeat > MAX_BLOCKS || o->blocks + repeat > MAX_BLOCKS)

@@ -50,7 +50,7 @@ typedef struct vla_family {
 	/* config.json (and preprocessor_config.json or NULL) to flags; ckpt NULL for a fresh model. Leaves dim, towers and prep
 	 * set; arch is zeroed before. What arch owns is freed by vla_arch_release, also after a failure. */
 	vla_status (*read)(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *arch,
-	                   vla_err *err);
+			   vla_err *err);
 	bool trainable; /* can be created from its config alone */
 } vla_family;
 
@@ -65,7 +65,7 @@ bool vla_family_stored_name(const vla_family *f, const char *ours, char *buf, si
 
 /* Appends blocks for `repeat` inverted residuals; the first has the stride. */
 vla_status vla_arch_add_blocks(vla_arch *a, size_t channels, double expand, unsigned kernel, unsigned stride,
-                               unsigned repeat, vla_err *err) VLA_MUST_USE;
+			       unsigned repeat, vla_err *err) VLA_MUST_USE;
 /* The multiple of `divisor` near x, at least min, not more than a tenth below x (MobileNet's channel rule). */
 size_t vla_round_channels(double x, size_t divisor, size_t min);
 

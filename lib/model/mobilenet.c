@@ -49,7 +49,7 @@ static const struct {
 	uint16_t channels;
 	uint8_t stride;
 } layers[17] = { { 16, 1 }, { 24, 2 }, { 24, 1 }, { 32, 2 }, { 32, 1 }, { 32, 1 }, { 64, 2 },  { 64, 1 },  { 64, 1 },
-	         { 64, 1 }, { 96, 1 }, { 96, 1 }, { 96, 1 }, { 160, 2 }, { 160, 1 }, { 160, 1 }, { 320, 1 } };
+		 { 64, 1 }, { 96, 1 }, { 96, 1 }, { 96, 1 }, { 160, 2 }, { 160, 1 }, { 160, 1 }, { 320, 1 } };
 
 static size_t channels_of(const struct options *o, size_t n)
 {
@@ -69,7 +69,8 @@ static vla_status add_blocks(const struct options *o, vla_arch *a, vla_err *err)
 	return VLA_OK;
 }
 
-static vla_status read_mobilenet(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a, vla_err *err)
+static vla_status read_mobilenet(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a,
+				 vla_err *err)
 {
 	struct options o;
 	VLA_TRY(vla_keys_read(config, "config.json", keys, VLA_NKEYS(keys), &o, err));

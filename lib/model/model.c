@@ -112,7 +112,7 @@ static vla_status fill_vocab(vla_model *m, vla_err *err)
 	if (json_is_integer(v)) {
 		if (json_integer_value(v) < (json_int_t)n)
 			return vla_fail(err, VLA_EINVAL, "the tokenizer has %zu tokens, the text tower's vocab is %lld", n,
-			                (long long)json_integer_value(v));
+					(long long)json_integer_value(v));
 		return VLA_OK;
 	}
 	return json_object_set_new(text, "vocab", json_integer((json_int_t)n)) == 0 ? VLA_OK : vla_nomem(err);
@@ -137,7 +137,7 @@ static vla_status create_into(vla_model *m, const json_t *config, const char *to
 }
 
 vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
-                            vla_model **out, vla_err *err)
+			    vla_model **out, vla_err *err)
 {
 	vla_model *m;
 	VLA_TRY(new_model(opts, &m, err));
@@ -151,7 +151,7 @@ vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, con
 }
 
 vla_status vla_model_new(const char *config_path, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
-                         vla_model **out, vla_err *err)
+			 vla_model **out, vla_err *err)
 {
 	json_t *config;
 	VLA_TRY(vla_json_read_path(config_path, &config, err));

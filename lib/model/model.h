@@ -47,7 +47,7 @@ vla_status vla_model_bind(vla_model *m, vla_err *err) VLA_MUST_USE;
 vla_status vla_model_ensure(vla_model *m, const char *prefix, vla_err *err) VLA_MUST_USE;
 /* Where p is in the checkpoint and whether it fits: VLA_OK, or VLA_EFORMAT with the reason. */
 vla_status vla_model_find_tensor(const vla_model *m, const vla_checkpoint *ckpt, const vla_param *p, vla_binding *out,
-                                 vla_err *err) VLA_MUST_USE;
+				 vla_err *err) VLA_MUST_USE;
 /* Family and towers of a directory, without its weights bound; for open and verify. */
 vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err) VLA_MUST_USE;
 /* Opens the tokenizer unless it is open. */

@@ -34,7 +34,7 @@ static void build_text(vla_model *m, vla_maker *mk)
 	}
 	if (a->text_project)
 		vla_nn_linear_init(&m->text_projection, mk, "text.projection", width, a->dim, a->text_bias,
-		                   (float)(1 / sqrt((double)width)));
+				   (float)(1 / sqrt((double)width)));
 }
 
 static uint64_t count_params(const vla_params *ps, const char *prefix)
@@ -114,7 +114,7 @@ vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *text
 	if (!ensure(g, m, "text."))
 		return NULL;
 	vla_tensor *x = m->arch.text == VLA_TEXT_BAG ? vla_bag_forward(g, &m->bag, texts)
-	                : vla_textnet_forward(g, &m->textnet, texts, m->watch);
+			: vla_textnet_forward(g, &m->textnet, texts, m->watch);
 	return m->arch.text_project && x ? vla_nn_linear_forward(g, &m->text_projection, x) : x;
 }
 

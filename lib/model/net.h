@@ -17,7 +17,7 @@ typedef vla_texts vla_text_batch;
 /* A fresh model from a parsed config.json of family vla_dual (or any family that can be trained from scratch), initialised from
  * seed. config is copied. tokenizer_dir: directory with the tokenizer's files, or NULL without a text tower. */
 vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
-                            vla_model **out, vla_err *err) VLA_MUST_USE;
+			    vla_model **out, vla_err *err) VLA_MUST_USE;
 
 /* All parameters, ready to be made trainable; NULL when memory is short. Afterwards vla_params_own gives gradients to those
  * whose trainable flag is set (all but the buffers, at first). */

@@ -178,7 +178,7 @@ static vla_status copy_file(const char *from, const char *to, const char *name, 
 vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err)
 {
 	static const char *const tokenizer_files[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-		                                       "vocab.json", "merges.txt" };
+						       "vocab.json", "merges.txt" };
 	if (dtype != VLA_F32 && dtype != VLA_F16 && dtype != VLA_BF16 && dtype != VLA_I8)
 		return vla_fail(err, VLA_EINVAL, "a model cannot be stored as %s", vla_dtype_name(dtype));
 	if (mkdir(dir, 0777) != 0 && errno != EEXIST)

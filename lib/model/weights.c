@@ -42,7 +42,7 @@ static vla_status check_shape(const vla_ct *t, const vla_param *p, vla_layout la
 		return VLA_OK;
 	char want[96], got[96];
 	return vla_fail(err, VLA_EFORMAT, "tensor '%s' has the shape %s; expected %s", t->name,
-	                shape_text(got, sizeof got, t->ndim, t->dim), shape_text(want, sizeof want, ndim, dim));
+			shape_text(got, sizeof got, t->ndim, t->dim), shape_text(want, sizeof want, ndim, dim));
 }
 
 static vla_status check_dtype(const vla_checkpoint *ckpt, const vla_ct *t, const vla_ct **scale, vla_err *err)
@@ -63,7 +63,7 @@ static vla_status check_dtype(const vla_checkpoint *ckpt, const vla_ct *t, const
 }
 
 vla_status vla_model_find_tensor(const vla_model *m, const vla_checkpoint *ckpt, const vla_param *p, vla_binding *out,
-                                 vla_err *err)
+				 vla_err *err)
 {
 	char name[256];
 	const char *prefix = m->family->prefix;

@@ -101,7 +101,7 @@ static vla_tensor *forward_folded(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 	if (h < k || w < k)
 		return vla_nn_fail(g, VLA_EINVAL, "a picture of %zux%zu is too small for this tower", x->dim[2], x->dim[1]);
 	vla_conv_shape s = { x->dim[0], x->dim[1], x->dim[2], x->dim[3], (h - k) / o->stride + 1, (w - k) / o->stride + 1,
-		             o->out, k, k, o->stride, a.pad_top, a.pad_left };
+			     o->out, k, k, o->stride, a.pad_top, a.pad_left };
 	vla_tensor *y = vla_tensor_new(g, 4, (size_t[]){ s.n, s.oh, s.ow, s.oc });
 	if (!y)
 		return NULL;
@@ -123,7 +123,7 @@ vla_tensor *vla_nn_conv_forward(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 		return NULL;
 	if (x->ndim != 4 || x->dim[3] != c->o.in)
 		return vla_nn_fail(g, VLA_EINVAL, "%s: input of %u dimensions with %zu channels, not 4 with %zu", c->w->name,
-		                   x->ndim, x->ndim ? x->dim[x->ndim - 1] : 0, c->o.in);
+				   x->ndim, x->ndim ? x->dim[x->ndim - 1] : 0, c->o.in);
 	bool training = g->training, batch = training && c->gamma->trainable;
 	bool taped = g->tape && (x->wants_grad || c->w->grad || c->gamma->grad);
 	if (!batch && !taped)
@@ -133,15 +133,14 @@ vla_tensor *vla_nn_conv_forward(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 	g->training = batch;
 	vla_tensor *w = vla_use(g, c->w);
 	vla_tensor *y = c->o.depthwise ? vla_conv2d_depthwise(g, x, w, NULL, a) : vla_conv2d(g, x, w, NULL, a);
-	y = vla_batch_norm(g, y, vla_use(g, c->gamma), vla_use(g, c->beta), c->mean, c->var, c->o.eps, c->o.momentum);
-	if (c->o.act != VLA_ACT_NONE)
-		y = vla_activation(g, vla_last_use(y), c->o.act);
+	vla_tensor *gamma = vla_use(g, c->gamma), *beta = vla_use(g, c->beta);
+	y = vla_batch_norm_act(g, y, gamma, beta, c->mean, c->var, c->o.eps, c->o.momentum, c->o.act);
 	g->training = training;
 	return y;
 }
 
 void vla_nn_residual_init(vla_nn_residual *r, vla_maker *mk, const char *name, const vla_nn_residual_opts *o,
-                          const vla_nn_conv_opts *base)
+			  const vla_nn_conv_opts *base)
 {
 	char full[96];
 	vla_nn_conv_opts c = *base;

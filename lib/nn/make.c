@@ -47,7 +47,7 @@ static void fill_values(vla_rng *rng, vla_fill fill, float arg, float *x, size_t
 }
 
 vla_param *vla_make(vla_maker *mk, vla_fill fill, float arg, const char *prefix, const char *leaf, unsigned ndim,
-                    const size_t *dim)
+		    const size_t *dim)
 {
 	if (mk->err.code != VLA_OK)
 		return NULL;

@@ -34,7 +34,7 @@ typedef struct vla_maker {
 vla_status vla_maker_status(const vla_maker *mk, vla_err *err) VLA_MUST_USE;
 /* A parameter "prefix.leaf" (trainable; without weight decay when it has one dimension). NULL after a failure. */
 vla_param *vla_make(vla_maker *mk, vla_fill fill, float arg, const char *prefix, const char *leaf, unsigned ndim,
-                    const size_t *dim);
+		    const size_t *dim);
 /* A buffer: saved, not trained. */
 vla_param *vla_make_buffer(vla_maker *mk, float value, const char *prefix, const char *leaf, size_t n);
 
@@ -109,7 +109,7 @@ typedef struct vla_nn_residual {
 } vla_nn_residual;
 /* base: activation, padding, eps and momentum of all three. */
 void vla_nn_residual_init(vla_nn_residual *r, vla_maker *mk, const char *name, const vla_nn_residual_opts *o,
-                          const vla_nn_conv_opts *base);
+			  const vla_nn_conv_opts *base);
 void vla_nn_residual_release(vla_nn_residual *r);
 vla_tensor *vla_nn_residual_forward(vla_step *g, vla_nn_residual *r, vla_tensor *x);
 
@@ -138,7 +138,7 @@ typedef struct vla_nn_block_opts {
 void vla_nn_attention_init(vla_nn_attention *a, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 /* x [n, t, width]; causal and lens [n] (NULL: all) as vla_attention. */
 vla_tensor *vla_nn_attention_forward(vla_step *g, const vla_nn_attention *a, vla_tensor *x, bool causal,
-                                     const uint32_t *lens);
+				     const uint32_t *lens);
 void vla_nn_mlp_init(vla_nn_mlp *m, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 vla_tensor *vla_nn_mlp_forward(vla_step *g, const vla_nn_mlp *m, vla_tensor *x);
 void vla_nn_block_init(vla_nn_block *b, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
@@ -152,6 +152,6 @@ typedef struct vla_nn_transformer {
 void vla_nn_transformer_init(vla_nn_transformer *t, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 void vla_nn_transformer_release(vla_nn_transformer *t);
 vla_tensor *vla_nn_transformer_forward(vla_step *g, const vla_nn_transformer *t, vla_tensor *x, bool causal,
-                                       const uint32_t *lens, const vla_watch *watch);
+				       const uint32_t *lens, const vla_watch *watch);
 
 #endif

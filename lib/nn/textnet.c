@@ -50,7 +50,7 @@ void vla_textnet_init(vla_textnet *t, vla_maker *mk, const char *name, const vla
 	size_t w = o->block.width;
 	*t = (vla_textnet){ .o = *o };
 	t->token = vla_make(mk, VLA_FILL_NORMAL, 0.02f, vla_part_name(part, name, "token"), "weight", 2,
-	                    (size_t[]){ o->vocab, w });
+			    (size_t[]){ o->vocab, w });
 	t->position = vla_make(mk, VLA_FILL_NORMAL, 0.01f, name, "position", 2, (size_t[]){ o->positions, w });
 	if (t->position)
 		t->position->no_decay = true;

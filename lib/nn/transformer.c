@@ -27,7 +27,7 @@ void vla_nn_attention_init(vla_nn_attention *a, vla_maker *mk, const char *name,
 }
 
 vla_tensor *vla_nn_attention_forward(vla_step *g, const vla_nn_attention *a, vla_tensor *x, bool causal,
-                                     const uint32_t *lens)
+				     const uint32_t *lens)
 {
 	vla_tensor *q = vla_nn_linear_forward(g, &a->q, x);
 	vla_tensor *k = vla_nn_linear_forward(g, &a->k, x);
@@ -96,7 +96,7 @@ void vla_nn_transformer_release(vla_nn_transformer *t)
 }
 
 vla_tensor *vla_nn_transformer_forward(vla_step *g, const vla_nn_transformer *t, vla_tensor *x, bool causal,
-                                       const uint32_t *lens, const vla_watch *watch)
+				       const uint32_t *lens, const vla_watch *watch)
 {
 	for (unsigned i = 0; i < t->layers && x; i++) {
 		vla_arena_mark mark = vla_scope_begin(g);

@@ -13,7 +13,7 @@ void vla_vit_init(vla_vit *t, vla_maker *mk, const char *name, const vla_vit_opt
 	size_t tokens = (size_t)t->grid * t->grid + o->class_token;
 	vla_part_name(part, name, "patch");
 	t->patch = vla_make(mk, VLA_FILL_NORMAL, (float)(1 / sqrt(3.0 * (double)(p * p))), part, "weight", 4,
-	                    (size_t[]){ w, p, p, 3 });
+			    (size_t[]){ w, p, p, 3 });
 	if (o->patch_bias)
 		t->patch_bias = vla_make(mk, VLA_FILL_ZERO, 0, part, "bias", 1, &w);
 	if (o->class_token)
@@ -58,7 +58,7 @@ vla_tensor *vla_vit_forward(vla_step *g, vla_vit *t, vla_tensor *pixels, const v
 		return NULL;
 	if (pixels->ndim != 4 || pixels->dim[1] != s || pixels->dim[2] != s || pixels->dim[3] != 3)
 		return vla_nn_fail(g, VLA_EINVAL, "this image tower takes pictures of %ux%u, not %zux%zu", s, s, pixels->dim[2],
-		                   pixels->dim[1]);
+				   pixels->dim[1]);
 	vla_arena_mark mark = vla_scope_begin(g);
 	vla_tensor *x = embed(g, t, pixels);
 	vla_watch_call(watch, "embeddings", -1, x);

@@ -31,7 +31,7 @@ examples() {
 }
 
 names_option() {
-	grep -q "Fl \\\\\{0,1\}-$2\( \|$\)" "$1"
+	grep -q "Fl \\(Fl \\|\\\\\{0,1\}-\\)$2\( \|$\)" "$1"
 }
 
 in_folder() (

@@ -55,9 +55,9 @@ static void watch(void *ctx, const char *name, const vla_tensor *x)
 {
 	const struct seen *s = ctx;
 	static const char *const names[][2] = { { "embeddings", "embeddings" },
-		                                { "pre_norm", "pre_layernorm" },
-		                                { "layers.0", "block0" },
-		                                { "layers.1", "last_block" } };
+						{ "pre_norm", "pre_layernorm" },
+						{ "layers.0", "block0" },
+						{ "layers.1", "last_block" } };
 	for (size_t i = 0; i < 4; i++) {
 		char key[64];
 		if (strcmp(name, names[i][0]) != 0)
@@ -243,10 +243,10 @@ static void test_small(void)
 	vla_model *m = NULL, *r = NULL;
 	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
 	json_t *config = json_pack("{s:s, s:i, s:{s:i,s:i,s:i,s:i,s:i}, s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "model_type", "clip",
-	                           "projection_dim", 16, "text_config", "hidden_size", 16, "intermediate_size", 32,
-	                           "num_hidden_layers", 1, "num_attention_heads", 2, "vocab_size", 20, "vision_config",
-	                           "hidden_size", 24, "intermediate_size", 48, "num_hidden_layers", 2, "num_attention_heads",
-	                           3, "image_size", 16, "patch_size", 4);
+				   "projection_dim", 16, "text_config", "hidden_size", 16, "intermediate_size", 32,
+				   "num_hidden_layers", 1, "num_attention_heads", 2, "vocab_size", 20, "vision_config",
+				   "hidden_size", 24, "intermediate_size", 48, "num_hidden_layers", 2, "num_attention_heads",
+				   3, "image_size", 16, "patch_size", 4);
 	static float x[16 * 16 * 3], a[16], b[16];
 	for (size_t i = 0; i < sizeof x / sizeof *x; i++)
 		x[i] = (float)sin((double)i);

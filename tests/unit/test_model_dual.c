@@ -60,7 +60,7 @@ static bool embed(vla_model *m, float *image, float *text)
 {
 	vla_err err = VLA_ERR_INIT;
 	bool good = m && vla_model_embed_pixels(m, pixels, 3, VLA_OUT_EMBED, image, &err) == VLA_OK &&
-	            vla_model_embed_texts(m, texts, NTEXTS, text, &err) == VLA_OK;
+		    vla_model_embed_texts(m, texts, NTEXTS, text, &err) == VLA_OK;
 	if (!good)
 		note("%s", err.msg);
 	return good;
@@ -69,7 +69,7 @@ static bool embed(vla_model *m, float *image, float *text)
 static void clear(void)
 {
 	static const char *const made[] = { "config.json", "preprocessor_config.json", "model.safetensors", "tokenizer.json",
-		                              "tokenizer_config.json" };
+					      "tokenizer_config.json" };
 	char file[96];
 	for (size_t i = 0; i < 5; i++) {
 		snprintf(file, sizeof file, "%s/%s", dir, made[i]);
@@ -96,7 +96,7 @@ static void test_round_trip(const char *what, const char *config)
 	for (size_t i = 0; i < 4; i++) {
 		vla_model *r = NULL;
 		bool good = vla_model_save(m, dir, types[i], &err) == VLA_OK && vla_model_open(dir, &o, &r, &err) == VLA_OK &&
-		            embed(r, c, d);
+			    embed(r, c, d);
 		if (!ok(good, "%s: saved as %s and opened %s", what, vla_dtype_name(types[i]), err.msg))
 			continue;
 		double ci = cosine(a, c, sizeof a / sizeof *a), ct = cosine(b, d, sizeof b / sizeof *b);
@@ -164,7 +164,7 @@ static size_t without_gradient(vla_params *ps)
 	for (size_t i = 0; i < ps->n; i++) {
 		vla_param *p = ps->p[i];
 		bool any = p->buffer || strstr(p->name, "classifier") || strstr(p->name, "logit_bias") ||
-		           strstr(p->name, "attn.k.bias"); // shifts all scores of a row alike
+			   strstr(p->name, "attn.k.bias"); // shifts all scores of a row alike
 		for (size_t k = 0; !any && k < p->n; k++)
 			any = p->grad && p->grad[k] != 0;
 		if (!any)

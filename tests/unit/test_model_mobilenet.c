@@ -137,7 +137,7 @@ static void test_small(void)
 	vla_model *m = NULL, *m2 = NULL;
 	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
 	json_t *config = json_pack("{s:s, s:i, s:f, s:b, s:{s:s, s:s}}", "model_type", "mobilenet_v2", "image_size", 64,
-	                           "depth_multiplier", 0.25, "tf_padding", 0, "id2label", "0", "cat", "1", "dog");
+				   "depth_multiplier", 0.25, "tf_padding", 0, "id2label", "0", "cat", "1", "dog");
 	static float x[2 * 64 * 64 * 3], a[2 * 1280], b[2 * 1280];
 	for (size_t i = 0; i < sizeof x / sizeof *x; i++)
 		x[i] = (float)sin((double)i);

@@ -109,7 +109,7 @@ static void test_malformed(void)
 }
 
 static const vla_dtype all[] = { VLA_F32, VLA_F16, VLA_BF16, VLA_I8,  VLA_F64,  VLA_U8,      VLA_I16,    VLA_U16,
-	                         VLA_I32, VLA_U32, VLA_I64,  VLA_U64, VLA_BOOL, VLA_F8_E4M3, VLA_F8_E5M2 };
+				 VLA_I32, VLA_U32, VLA_I64,  VLA_U64, VLA_BOOL, VLA_F8_E4M3, VLA_F8_E5M2 };
 #define NALL (sizeof all / sizeof all[0])
 
 // The number 2 in each dtype, [2, 1].
@@ -140,7 +140,7 @@ static void test_round_trip(void)
 		const vla_ct *x = vla_checkpoint_get(c, vla_dtype_name(all[i]));
 		float out[2] = { 0, 0 }, want = all[i] == VLA_BOOL ? 1 : 2;
 		equal &= x && x->dtype == all[i] && x->ndim == 2 && x->dim[0] == 2 && x->n == 2 &&
-		         vla_ct_to_f32(x, out, &err) == VLA_OK && out[0] == want && out[1] == want;
+			 vla_ct_to_f32(x, out, &err) == VLA_OK && out[0] == want && out[1] == want;
 		aligned &= x && (uintptr_t)x->data % vla_dtype_size(x->dtype) == 0;
 		sorted &= i == 0 || strcmp(vla_checkpoint_at(c, i - 1)->name, vla_checkpoint_at(c, i)->name) < 0;
 	}
@@ -231,7 +231,7 @@ static void test_shards(void)
 	vla_err err = VLA_ERR_INIT;
 	vla_checkpoint *c = NULL;
 	bool good = vla_checkpoint_write(in_dir("m-1.safetensors"), a, 2, NULL, &err) == VLA_OK &&
-	            vla_checkpoint_write(in_dir("m-2.safetensors"), b, 2, NULL, &err) == VLA_OK;
+		    vla_checkpoint_write(in_dir("m-2.safetensors"), b, 2, NULL, &err) == VLA_OK;
 	write_index("{\"metadata\":{},\"weight_map\":{\"a\":\"m-1.safetensors\",\"b\":\"m-2.safetensors\"}}");
 	good = good && vla_checkpoint_open(dir, &c, &err) == VLA_OK;
 	const vla_ct *t = good ? vla_checkpoint_get(c, "a") : NULL;
