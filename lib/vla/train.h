@@ -24,6 +24,11 @@ VLA_API vla_status vla_recipe_open(const char *path, const char *const *override
                                    vla_err *err) VLA_MUST_USE;
 VLA_API void vla_recipe_free(vla_recipe *r);
 
+/* The i-th known key of recipes: section, name ("lr_scale." stands for any ending), value when absent, one line of help; false
+ * past the end. Static strings. */
+VLA_API bool vla_recipe_key(size_t i, const char **section, const char **name, const char **fallback,
+                            const char **help);
+
 /* Where a run stands; strings and numbers are valid during the call. */
 typedef struct vla_train_event {
 	const char *stage;

@@ -1,0 +1,28 @@
+/* The losses behind the table of objectives, and the heads that some of them own. */
+#ifndef VLA_TRAIN_LOSSES_H
+#define VLA_TRAIN_LOSSES_H
+
+#include "train/objective.h"
+
+extern const vla_kind_row vla_objective_kinds[];
+
+vla_tensor *vla_loss_contrastive(const vla_objective *o, vla_pass *p);
+vla_tensor *vla_loss_distill_feature(const vla_objective *o, vla_pass *p);
+vla_tensor *vla_loss_distill_logits(const vla_objective *o, vla_pass *p);
+vla_tensor *vla_loss_distill_map(const vla_objective *o, vla_pass *p);
+vla_tensor *vla_loss_anchor(const vla_objective *o, vla_pass *p);
+vla_tensor *vla_loss_classify(const vla_objective *o, vla_pass *p);
+
+/* A linear head from the student's width to the teacher's, where they differ or the recipe asks for it. */
+vla_status vla_head_for_teacher(vla_objective *o, vla_params *heads, uint64_t seed, vla_err *err) VLA_MUST_USE;
+/* To the classes of a teacher's logits, or to the width that its classifier reads. */
+vla_status vla_head_for_classifier(vla_objective *o, vla_params *heads, uint64_t seed, vla_err *err) VLA_MUST_USE;
+/* To the classes of the data. */
+vla_status vla_head_for_classes(vla_objective *o, vla_params *heads, uint64_t seed, vla_err *err) VLA_MUST_USE;
+
+/* Shared parts of a pass. */
+vla_tensor *vla_pass_pooled(vla_pass *p);
+vla_tensor *vla_pass_projected(vla_pass *p);
+vla_tensor *vla_pass_text(vla_pass *p);
+
+#endif
