@@ -348,6 +348,7 @@ static void read_numbers(const vla_recipe *r, vla_data *d)
 	o.jitter = (float)vla_recipe_number(r, "data", s, "jitter");
 	o.hue = (float)vla_recipe_number(r, "data", s, "hue");
 	o.grey = (float)vla_recipe_number(r, "data", s, "grey");
+	o.blur = (float)vla_recipe_number(r, "data", s, "blur");
 	o.erase = (float)vla_recipe_number(r, "data", s, "erase");
 	d->augment = o;
 }

@@ -4,18 +4,18 @@
 
 #define BIG 9007199254740992.0 // integers up to 2^53 are exact in a double
 
-#define TEXT(s, k, d, h) { s, k, VLA_KEY_TEXT, d, 0, 0, NULL, false, h }
-#define PATH(s, k, h) { s, k, VLA_KEY_PATH, "", 0, 0, NULL, false, h }
-#define LIST(s, k, d, h) { s, k, VLA_KEY_LIST, d, 0, 0, NULL, false, h }
-#define BOOL(s, k, d, h) { s, k, VLA_KEY_BOOL, d, 0, 0, NULL, false, h }
-#define INT(s, k, d, lo, hi, h) { s, k, VLA_KEY_INT, d, lo, hi, NULL, false, h }
-#define NUM(s, k, d, lo, hi, h) { s, k, VLA_KEY_NUMBER, d, lo, hi, NULL, false, h }
-#define CHOICE(s, k, d, c, h) { s, k, VLA_KEY_CHOICE, d, 0, 0, c, false, h }
+#define TEXT(s, k, d, h) { s, k, VLA_ROW_TEXT, d, 0, 0, NULL, false, h }
+#define PATH(s, k, h) { s, k, VLA_ROW_PATH, "", 0, 0, NULL, false, h }
+#define LIST(s, k, d, h) { s, k, VLA_ROW_LIST, d, 0, 0, NULL, false, h }
+#define BOOL(s, k, d, h) { s, k, VLA_ROW_BOOL, d, 0, 0, NULL, false, h }
+#define INT(s, k, d, lo, hi, h) { s, k, VLA_ROW_INT, d, lo, hi, NULL, false, h }
+#define NUM(s, k, d, lo, hi, h) { s, k, VLA_ROW_NUMBER, d, lo, hi, NULL, false, h }
+#define CHOICE(s, k, d, c, h) { s, k, VLA_ROW_CHOICE, d, 0, 0, c, false, h }
 // The same for keys that leave the weights as they are.
-#define N_PATH(s, k, h) { s, k, VLA_KEY_PATH, "", 0, 0, NULL, true, h }
-#define N_INT(s, k, d, lo, hi, h) { s, k, VLA_KEY_INT, d, lo, hi, NULL, true, h }
+#define N_PATH(s, k, h) { s, k, VLA_ROW_PATH, "", 0, 0, NULL, true, h }
+#define N_INT(s, k, d, lo, hi, h) { s, k, VLA_ROW_INT, d, lo, hi, NULL, true, h }
 
-const vla_key vla_keys[] = {
+const vla_recipe_row vla_recipe_rows[] = {
 	INT("run", "seed", "1", 0, BIG, "seed of all random choices"),
 	N_INT("run", "loaders", "1", 0, 64, "threads that prepare batches; 0: the training thread does it"),
 	N_INT("run", "prefetch", "4", 1, 1024, "batches prepared ahead"),
@@ -35,7 +35,7 @@ const vla_key vla_keys[] = {
 	PATH("model", "config", "config.json of a fresh model"),
 	PATH("model", "load", "model directory whose parameters are copied where name and shape agree"),
 	LIST("model", "freeze", "", "parameters that are not trained (patterns)"),
-	{ "model", "lr_scale.", VLA_KEY_NUMBER, "", 0, 1e6, NULL, false, "factor on the learning rate of matching parameters" },
+	{ "model", "lr_scale.", VLA_ROW_NUMBER, "", 0, 1e6, NULL, false, "factor on the learning rate of matching parameters" },
 	TEXT("model", "init.", "", "FILE.safetensors:TENSOR, or whiten:DATA, as the initial value of a parameter"),
 	TEXT("model", "set.", "", "a value of the configuration, as JSON"),
 
@@ -54,7 +54,7 @@ const vla_key vla_keys[] = {
 	LIST("data", "names", "", "columns of class names to be put into templates; default the label's"),
 	TEXT("data", "synonyms", "", "text between the names within a column"),
 	TEXT("data", "template.", "", "templates for names of this column, {} is the name, | between templates"),
-	{ "data", "templates.", VLA_KEY_PATH, "", 0, 0, NULL, false, "file of templates, one a line" },
+	{ "data", "templates.", VLA_ROW_PATH, "", 0, 0, NULL, false, "file of templates, one a line" },
 	NUM("data", "name_share", "0.5", 0, 1, "how often an example with captions and a class shows the class"),
 	LIST("data", "where", "", "COLUMN=VALUE, COLUMN!=VALUE: rows to take (all must hold)"),
 	NUM("data", "word_dropout", "0", 0, 1, "chance that a token of the text is left out"),
@@ -68,6 +68,7 @@ const vla_key vla_keys[] = {
 	NUM("data", "jitter", "0", 0, 1, "largest change of brightness, contrast and saturation"),
 	NUM("data", "hue", "0", 0, 0.5, "largest turn of the hue, in turns"),
 	NUM("data", "grey", "0", 0, 1, "chance of a grey picture"),
+	NUM("data", "blur", "0", 0, 1, "chance of a blurred picture"),
 	NUM("data", "erase", "0", 0, 1, "chance of an erased rectangle"),
 
 	TEXT("teacher", "model", "", "directory or name of a frozen model"),
@@ -88,7 +89,6 @@ const vla_key vla_keys[] = {
 	NUM("objective", "mse", "0", 0, 1e9, "distill: factor of the squared difference"),
 	CHOICE("objective", "head", "auto", "auto|none|linear", "linear map from the model's width to the target's"),
 	NUM("objective", "temperature", "1", 0.01, 1000, "distill_logits: both distributions are softened by it"),
-	TEXT("objective", "classifier", "classifier", "distill_logits: prefix of the teacher's classifier"),
 	CHOICE("objective", "target", "projected", "projected|raw", "anchor: the vector through the image projection, or itself"),
 	NUM("objective", "smoothing", "0", 0, 0.999, "classify: label smoothing"),
 
@@ -129,7 +129,7 @@ const vla_key vla_keys[] = {
 	CHOICE("eval", "kind", "retrieval", "retrieval|zero_shot", "what is measured"),
 	N_INT("eval", "interval", "500", 1, BIG, "steps between measurements"),
 	INT("eval", "limit", "1000", 0, BIG, "pictures at most; 0: all"),
-	{ NULL, NULL, VLA_KEY_TEXT, NULL, 0, 0, NULL, false, NULL }
+	{ NULL, NULL, VLA_ROW_TEXT, NULL, 0, 0, NULL, false, NULL }
 };
 
 bool vla_section_named(const char *section)
@@ -139,12 +139,12 @@ bool vla_section_named(const char *section)
 
 bool vla_recipe_key(size_t i, const char **section, const char **name, const char **fallback, const char **help)
 {
-	size_t n = sizeof vla_keys / sizeof *vla_keys - 1;
+	size_t n = sizeof vla_recipe_rows / sizeof *vla_recipe_rows - 1;
 	if (i >= n)
 		return false;
-	*section = vla_keys[i].section;
-	*name = vla_keys[i].name;
-	*fallback = vla_keys[i].fallback;
-	*help = vla_keys[i].help;
+	*section = vla_recipe_rows[i].section;
+	*name = vla_recipe_rows[i].name;
+	*fallback = vla_recipe_rows[i].fallback;
+	*help = vla_recipe_rows[i].help;
 	return true;
 }

@@ -50,11 +50,6 @@ static double now(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-void vla_crop_rng(vla_rng *rng, const vla_example *e, uint32_t k)
-{
-	vla_rng_seed(rng, vla_hash64(e->id, strlen(e->id), 0), k);
-}
-
 static void scratch_release(struct scratch *s)
 {
 	vla_image_release(&s->picture);
@@ -122,10 +117,8 @@ static vla_status fill_pixels(vla_loader *l, struct scratch *sc, vla_batch *b, c
 	const vla_example *e = &d->ex[it->example];
 	const vla_image *im;
 	VLA_TRY(vla_pictures_get(l->pics, d, e->picture, l->o.min_side, &sc->picture, &im, err));
-	vla_rng crop_rng = *rng;
-	if (d->crops)
-		vla_crop_rng(&crop_rng, e, it->crop);
-	vla_crop crop = vla_crop_draw(&crop_rng, im->width, im->height, &d->augment);
+	vla_crop crop = d->crops ? vla_crop_number(e->id, it->crop, im->width, im->height, &d->augment)
+	                         : vla_crop_draw(rng, im->width, im->height, &d->augment);
 	VLA_TRY(vla_crop_apply(im, &crop, l->o.size, &sc->crop, err));
 	VLA_TRY(vla_augment_colours(rng, &sc->crop, &d->augment, err));
 	size_t n = (size_t)l->o.size * l->o.size * 3;

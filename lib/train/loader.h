@@ -65,7 +65,4 @@ void vla_loader_close(vla_loader *l);
 /* The next batch, valid until the next call. waited: seconds. */
 vla_status vla_loader_next(vla_loader *l, const vla_batch **out, double *waited, vla_err *err) VLA_MUST_USE;
 
-/* Crop k of an example, the same for student and teacher: of the example's id and k alone. */
-void vla_crop_rng(vla_rng *rng, const vla_example *e, uint32_t k);
-
 #endif

@@ -50,7 +50,7 @@ vla_status vla_head_for_teacher(vla_objective *o, vla_params *heads, uint64_t se
 
 vla_status vla_head_for_classifier(vla_objective *o, vla_params *heads, uint64_t seed, vla_err *err)
 {
-	return head_to(o, heads, o->t->width, !o->class_w, seed, err);
+	return head_to(o, heads, o->t->width, !o->classify, seed, err);
 }
 
 vla_status vla_head_for_classes(vla_objective *o, vla_params *heads, uint64_t seed, vla_err *err)
@@ -77,10 +77,15 @@ static vla_tensor *pixels(vla_pass *p)
 static vla_tensor *run_image(vla_pass *p, vla_output what)
 {
 	bool training = p->g->training;
+	vla_tape *tape = p->g->tape;
 	if (p->fixed_norm)
 		p->g->training = false;
+	if (p->frozen_tower)
+		p->g->tape = NULL;
 	vla_tensor *x = vla_model_image(p->g, p->model, pixels(p), what);
 	p->g->training = training;
+	p->g->tape = tape;
+	p->tower_nodes = tape ? tape->n : 0;
 	return x;
 }
 
@@ -227,7 +232,7 @@ static vla_tensor *softmax_loss(const vla_objective *o, vla_pass *p, const rows 
 		for (size_t k = 0; k < n && o->share; k++)
 			target[i * n + k] /= (float)count;
 	}
-	// The relation is symmetric, and so is the number of positives, but not the matrix of shares: each direction has its own rows.
+	// Being a positive is mutual, so that one matrix of targets serves both directions.
 	vla_tensor *other = vla_transpose(g, logits, 0, 1);
 	if (mask) {
 		logits = vla_add(g, logits, mask);
@@ -319,10 +324,9 @@ vla_tensor *vla_loss_distill_logits(const vla_objective *o, vla_pass *p)
 		return NULL;
 	vla_tensor *x = apply_head(o, g, take(p, vla_pass_pooled(p), r.picture, r.n));
 	vla_tensor *y = take(p, target_view(o, p), r.picture, r.n);
-	if (o->class_w) {
-		vla_tensor *w = vla_use(g, o->class_w), *b = o->class_b ? vla_use(g, o->class_b) : NULL;
-		x = vla_linear(g, x, w, b);
-		y = vla_linear(g, y, w, b);
+	if (o->classify) {
+		x = vla_model_classify(g, o->t->model, x);
+		y = vla_model_classify(g, o->t->model, y);
 	}
 	float t = o->temperature;
 	vla_tensor *target = vla_softmax(g, vla_scale(g, y, 1 / t));

@@ -87,23 +87,6 @@ static vla_status read_settings(const vla_objective_env *env, vla_objective *o, 
 	return choose_data(env, o, err);
 }
 
-static vla_status find_classifier(const vla_objective_env *env, vla_objective *o, vla_err *err)
-{
-	const char *prefix = vla_recipe_text(env->recipe, "objective", o->sec, "classifier");
-	vla_params *ps = vla_model_params(o->t->model);
-	char name[256];
-	snprintf(name, sizeof name, "%s.weight", prefix);
-	o->class_w = vla_params_find(ps, name);
-	snprintf(name, sizeof name, "%s.bias", prefix);
-	o->class_b = vla_params_find(ps, name);
-	if (!o->class_w || o->class_w->ndim != 2 || o->class_w->dim[1] != o->t->width)
-		return vla_recipe_fail(env->recipe, "objective", o->sec, "classifier", err,
-		                       "the teacher has no classifier '%s' for its output of %zu numbers", prefix, o->t->width);
-	if (!vla_param_f32(o->class_w) || (o->class_b && !vla_param_f32(o->class_b)))
-		return vla_nomem(err);
-	return VLA_OK;
-}
-
 vla_status vla_objective_open(const vla_objective_env *env, const vla_section *sec, vla_objective **out, vla_err *err)
 {
 	vla_objective *o = vla_zalloc(1, sizeof *o);
@@ -118,8 +101,11 @@ vla_status vla_objective_open(const vla_objective_env *env, const vla_section *s
 		vla_output what = strcmp(o->kind->name, "distill_map") ? VLA_OUT_POOLED : VLA_OUT_TOKENS;
 		s = vla_model_output_shape(env->model, what, &rows, &gh, &gw, &o->student_width, err);
 	}
-	if (s == VLA_OK && !strcmp(o->kind->name, "distill_logits") && o->t->output == VLA_OUT_POOLED)
-		s = find_classifier(env, o, err);
+	if (s == VLA_OK && !strcmp(o->kind->name, "distill_logits") && o->t->output == VLA_OUT_POOLED) {
+		o->classify = true;
+		if (!vla_model_params(o->t->model))
+			s = vla_nomem(err);
+	}
 	if (s == VLA_OK && o->kind->init)
 		s = o->kind->init(o, env->heads, env->seed, err);
 	if (s != VLA_OK) {

@@ -15,7 +15,9 @@ typedef struct vla_pass {
 	const vla_batch *batch;
 	vla_teacher *const *teacher;
 	uint32_t size;          /* side of the pictures */
-	bool fixed_norm;        /* the image tower runs as in inference: it is frozen, or its norms are */
+	bool fixed_norm;        /* the image tower runs as in inference */
+	bool frozen_tower;      /* and needs no tape */
+	size_t tower_nodes;     /* length of the tape after the image tower */
 	vla_tensor *pixels, *pooled, *tokens; /* [pictures, ...] */
 	vla_tensor *projected;  /* [pictures, dim] */
 	vla_tensor *vectors;    /* [vectors, dim]: projected */
@@ -44,7 +46,7 @@ struct vla_objective {
 	bool sigmoid, share, raw;
 	float cosine, mse, temperature, smoothing;
 	vla_param *head_w, *head_b;     /* of heads; NULL: none */
-	vla_param *class_w, *class_b;   /* the teacher's classifier */
+	bool classify;                  /* through the teacher's classifier */
 	uint32_t student_width; /* of the model's pooled output (distill_map: of its tokens); 0 without an image tower */
 	size_t classes, dim;
 	unsigned head_choice;

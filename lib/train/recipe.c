@@ -1,4 +1,4 @@
-/* The recipe reader, vla-recipe(5): lines of `[section NAME]` and `key = value`, checked against vla_keys while they are read,
+/* The recipe reader, vla-recipe(5): lines of `[section NAME]` and `key = value`, checked against vla_recipe_rows while they are read,
  * so that a typing error is found before anything is computed. */
 #include "train/recipe.h"
 
@@ -31,15 +31,15 @@ static vla_status bad(const struct reader *rd, const char *fmt, ...)
 	return vla_fail(rd->err, VLA_EFORMAT, "%s:%u: %s", rd->r->path, rd->line, msg);
 }
 
-static bool is_prefix_row(const vla_key *k)
+static bool is_prefix_row(const vla_recipe_row *k)
 {
 	size_t n = strlen(k->name);
 	return n && k->name[n - 1] == '.';
 }
 
-static const vla_key *find_key(const char *kind, const char *name)
+static const vla_recipe_row *find_key(const char *kind, const char *name)
 {
-	for (const vla_key *k = vla_keys; k->section; k++) {
+	for (const vla_recipe_row *k = vla_recipe_rows; k->section; k++) {
 		size_t n = strlen(k->name);
 		if (strcmp(k->section, kind))
 			continue;
@@ -51,7 +51,7 @@ static const vla_key *find_key(const char *kind, const char *name)
 
 static bool known_kind(const char *kind)
 {
-	for (const vla_key *k = vla_keys; k->section; k++)
+	for (const vla_recipe_row *k = vla_recipe_rows; k->section; k++)
 		if (!strcmp(k->section, kind))
 			return true;
 	return false;
@@ -62,7 +62,7 @@ static const char *nearest(const char *kind, const char *name)
 {
 	const char *names[256];
 	size_t n = 0;
-	for (const vla_key *k = vla_keys; k->section && n < 256; k++) {
+	for (const vla_recipe_row *k = vla_recipe_rows; k->section && n < 256; k++) {
 		if (kind && !strcmp(k->section, kind))
 			names[n++] = k->name;
 		else if (!kind && (!n || strcmp(names[n - 1], k->section)))
@@ -95,26 +95,26 @@ static int choice_index(const char *choices, const char *v, size_t nv)
 	}
 }
 
-static vla_status check_value(const struct reader *rd, const vla_key *k, const char *key, const char *v)
+static vla_status check_value(const struct reader *rd, const vla_recipe_row *k, const char *key, const char *v)
 {
 	bool b;
 	char *end;
 	switch (k->type) {
-	case VLA_KEY_BOOL:
+	case VLA_ROW_BOOL:
 		return parse_bool(v, &b) ? VLA_OK : bad(rd, "%s is yes or no, not '%s'", key, v);
-	case VLA_KEY_INT:
-	case VLA_KEY_NUMBER: {
+	case VLA_ROW_INT:
+	case VLA_ROW_NUMBER: {
 		errno = 0;
 		double x = strtod(v, &end);
 		if (end == v || *end || !isfinite(x) || isspace((unsigned char)*v))
 			return bad(rd, "%s is a number, not '%s'", key, v);
-		if (k->type == VLA_KEY_INT && x != floor(x))
+		if (k->type == VLA_ROW_INT && x != floor(x))
 			return bad(rd, "%s is a whole number, not '%s'", key, v);
 		if (x < k->min || x > k->max)
 			return bad(rd, "%s is %s; it must lie between %g and %g", key, v, k->min, k->max);
 		return VLA_OK;
 	}
-	case VLA_KEY_CHOICE:
+	case VLA_ROW_CHOICE:
 		if (choice_index(k->choices, v, strlen(v)) < 0)
 			return bad(rd, "%s is one of %s, not '%s'", key, k->choices, v);
 		return VLA_OK;
@@ -243,9 +243,9 @@ static vla_status read_header(struct reader *rd, char *s)
 	return add_section(rd, kind, name, &rd->sec);
 }
 
-static vla_status read_key(const struct reader *rd, const char *kind, const char *key, const char *value, const vla_key **out)
+static vla_status read_key(const struct reader *rd, const char *kind, const char *key, const char *value, const vla_recipe_row **out)
 {
-	const vla_key *k = find_key(kind, key);
+	const vla_recipe_row *k = find_key(kind, key);
 	if (!k) {
 		const char *near = nearest(kind, key);
 		if (near)
@@ -275,7 +275,7 @@ static vla_status read_line(struct reader *rd, char *s)
 	char *key = trim(s), *value = trim(eq + 1);
 	if (!rd->sec)
 		return bad(rd, "'%s' stands before the first section", key);
-	const vla_key *k;
+	const vla_recipe_row *k;
 	VLA_TRY(read_key(rd, rd->sec->kind, key, value, &k));
 	const vla_setting *old = get_setting(rd->sec, key);
 	if (old)
@@ -295,9 +295,9 @@ static char *absolute(const char *path)
 // Sets key in one named section, or in the unnamed one and in every named one that has it.
 static vla_status override(struct reader *rd, const char *kind, const char *name, const char *key, const char *value)
 {
-	const vla_key *k;
+	const vla_recipe_row *k;
 	VLA_TRY(read_key(rd, kind, key, value, &k));
-	char *v = k->type == VLA_KEY_PATH ? absolute(value) : vla_strdup(value);
+	char *v = k->type == VLA_ROW_PATH ? absolute(value) : vla_strdup(value);
 	if (!v)
 		return vla_nomem(rd->err);
 	vla_recipe *r = rd->r;
@@ -472,7 +472,7 @@ const char *vla_recipe_text(const vla_recipe *r, const char *kind, const vla_sec
 	const vla_setting *s = lookup(r, kind, sec, key);
 	if (s)
 		return s->value;
-	const vla_key *k = find_key(kind, key);
+	const vla_recipe_row *k = find_key(kind, key);
 	return k ? k->fallback : "";
 }
 
@@ -501,7 +501,7 @@ int64_t vla_recipe_int(const vla_recipe *r, const char *kind, const vla_section 
 
 unsigned vla_recipe_choice(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key)
 {
-	const vla_key *k = find_key(kind, key);
+	const vla_recipe_row *k = find_key(kind, key);
 	const char *v = vla_recipe_text(r, kind, sec, key);
 	int i = k && k->choices ? choice_index(k->choices, v, strlen(v)) : 0;
 	return i < 0 ? 0 : (unsigned)i;
@@ -573,7 +573,7 @@ uint64_t vla_recipe_hash(const vla_recipe *r)
 		h = vla_hash64(s->name, strlen(s->name), h);
 		uint64_t sum = 0; // the order of keys within a section has no meaning
 		for (size_t k = 0; k < s->n; k++) {
-			const vla_key *row = find_key(s->kind, s->set[k].key);
+			const vla_recipe_row *row = find_key(s->kind, s->set[k].key);
 			if (row && !row->neutral)
 				sum += vla_hash64(s->set[k].value, strlen(s->set[k].value),
 				                  vla_hash64(s->set[k].key, strlen(s->set[k].key), 0));

@@ -6,31 +6,31 @@
 
 #include <vla/train.h>
 
-typedef enum vla_key_type {
-	VLA_KEY_TEXT,
-	VLA_KEY_PATH,   /* see vla_recipe_path */
-	VLA_KEY_LIST,   /* texts between commas */
-	VLA_KEY_BOOL,   /* yes, no, true, false, 1, 0 */
-	VLA_KEY_INT,
-	VLA_KEY_NUMBER,
-	VLA_KEY_CHOICE, /* one word of the row's choices */
-	VLA_KEY_CHOICES /* several of them, between commas */
-} vla_key_type;
+typedef enum vla_row_type {
+	VLA_ROW_TEXT,
+	VLA_ROW_PATH,   /* see vla_recipe_path */
+	VLA_ROW_LIST,   /* texts between commas */
+	VLA_ROW_BOOL,   /* yes, no, true, false, 1, 0 */
+	VLA_ROW_INT,
+	VLA_ROW_NUMBER,
+	VLA_ROW_CHOICE, /* one word of the row's choices */
+	VLA_ROW_CHOICES /* several of them, between commas */
+} vla_row_type;
 
 /* One row of the table of known keys. */
-typedef struct vla_key {
+typedef struct vla_recipe_row {
 	const char *section; /* "run", "data", ... */
 	const char *name;    /* "lr"; "lr_scale." stands for lr_scale.ANYTHING */
-	vla_key_type type;
+	vla_row_type type;
 	const char *fallback; /* value when the key is absent; "" = none */
 	double min, max;      /* INT, NUMBER */
 	const char *choices;  /* CHOICE: "a|b|c" */
 	bool neutral;         /* does not change the trained weights, so a resumed run may differ in it */
 	const char *help;     /* one line */
-} vla_key;
+} vla_recipe_row;
 
 /* Ends with a row whose section is NULL; rows of one section are together. */
-extern const vla_key vla_keys[];
+extern const vla_recipe_row vla_recipe_rows[];
 
 /* A section that may occur several times under different names; [data] without a name gives defaults to all. */
 bool vla_section_named(const char *section);

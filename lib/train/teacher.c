@@ -46,9 +46,7 @@ static void load_range(void *ctx, size_t begin, size_t end, unsigned worker)
 		j->bad[i] = (vla_err)VLA_ERR_INIT;
 		vla_status s = vla_picture_load(&j->d->picture[pic], j->env->min_side, &im, &j->bad[i]);
 		for (uint32_t k = 0; k < j->d->crops && s == VLA_OK; k++) {
-			vla_rng rng;
-			vla_crop_rng(&rng, e, k);
-			vla_crop c = vla_crop_draw(&rng, im.width, im.height, &j->d->augment);
+			vla_crop c = vla_crop_number(e->id, k, im.width, im.height, &j->d->augment);
 			s = vla_crop_apply(&im, &c, j->t->size, &crop, &j->bad[i]);
 			if (s == VLA_OK)
 				vla_model_normalise(j->t->model, &crop, j->pixels + (i * j->d->crops + k) * per);

@@ -39,6 +39,7 @@ typedef struct vla_train_event {
 	const char *const *part; /* [nparts] names of the objectives */
 	const double *part_loss; /* [nparts] their mean values */
 	size_t nparts;
+	double data_s, forward_s, backward_s, update_s; /* mean seconds a step: waiting for data, and so on */
 } vla_train_event;
 
 typedef struct vla_train_opts {
@@ -47,13 +48,15 @@ typedef struct vla_train_opts {
 	uint64_t seed;         /* 0: the recipe's */
 	bool dry_run;          /* describe only */
 	bool restart;          /* ignore checkpoints in dir instead of resuming */
+	int loaders;           /* threads that prepare batches; -1: the recipe's */
 	void (*line)(void *ctx, const char *text);                  /* dry-run and notes; may be NULL */
+	bool (*stop)(void *ctx);                                    /* asked after every step; may be NULL */
 	vla_status (*event)(void *ctx, const vla_train_event *e);   /* VLA_ECANCELED: checkpoint and stop */
 	vla_warn_fn *warn;
 	void *ctx;
 } vla_train_opts;
 
-#define VLA_TRAIN_OPTS_INIT { NULL, NULL, 0, false, false, NULL, NULL, NULL, NULL }
+#define VLA_TRAIN_OPTS_INIT { NULL, NULL, 0, false, false, -1, NULL, NULL, NULL, NULL, NULL }
 
 /* Runs all stages, resuming from dir's last checkpoint. VLA_ECANCELED when the callback asked to stop (a
  * checkpoint is written first); VLA_EINVAL with step and objective when the loss is not finite. */
