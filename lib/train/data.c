@@ -83,7 +83,7 @@ vla_status vla_data_add_text(vla_data *d, vla_example *e, const char *text, vla_
 	return VLA_OK;
 }
 
-vla_status vla_data_set_label(vla_corpus *c, vla_data *d, vla_example *e, const char *label, vla_err *err)
+vla_status vla_data_set_label(vla_corpus *c, vla_example *e, const char *label, vla_err *err)
 {
 	if (!*label)
 		return VLA_OK;
@@ -252,7 +252,7 @@ static vla_status read_stream_examples(vla_corpus *c, vla_data *d, vla_err *err)
 		if (caption && (fresh || !e->texts || strcmp(d->text[e->first_text + e->texts - 1], caption)))
 			VLA_TRY(vla_data_add_text(d, e, caption, err));
 		if (label && fresh && *label) {
-			VLA_TRY(vla_data_set_label(c, d, e, label, err));
+			VLA_TRY(vla_data_set_label(c, e, label, err));
 			VLA_TRY(vla_data_add_name(d, e, label, 0, err));
 			vla_data_share_names(d, e);
 		}

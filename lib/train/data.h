@@ -101,7 +101,7 @@ vla_status vla_data_example(vla_data *d, const char *id, bool *fresh, vla_exampl
 vla_status vla_data_add_picture(vla_data *d, vla_example *e, const char *path, uint64_t offset, uint64_t bytes,
                                 vla_err *err) VLA_MUST_USE;
 vla_status vla_data_add_text(vla_data *d, vla_example *e, const char *text, vla_err *err) VLA_MUST_USE;
-vla_status vla_data_set_label(vla_corpus *c, vla_data *d, vla_example *e, const char *label, vla_err *err) VLA_MUST_USE;
+vla_status vla_data_set_label(vla_corpus *c, vla_example *e, const char *label, vla_err *err) VLA_MUST_USE;
 /* column: of d->column. An example's names are added one after another. */
 vla_status vla_data_add_name(vla_data *d, vla_example *e, const char *text, uint32_t column, vla_err *err) VLA_MUST_USE;
 /* Lets e, the last example, use the names of the one before when they are the same: classes come in runs. */

@@ -81,7 +81,7 @@ static vla_status add_file(vla_corpus *c, vla_data *d, const char *path, const c
 	for (char *p = name; *p; p++)
 		if (*p == '_')
 			*p = ' ';
-	vla_status s = vla_data_set_label(c, d, e, name, err);
+	vla_status s = vla_data_set_label(c, e, name, err);
 	if (s == VLA_OK)
 		s = vla_data_add_name(d, e, name, 0, err);
 	free(name);
@@ -94,8 +94,8 @@ static vla_status add_file(vla_corpus *c, vla_data *d, const char *path, const c
 static vla_status walk(vla_corpus *c, vla_data *d, const char *path, const char *id, const char *class, int depth,
                        uint64_t limit, vla_err *err)
 {
-	char **list;
-	size_t n;
+	char **list = NULL;
+	size_t n = 0;
 	if (depth > MAX_DEPTH)
 		return VLA_OK;
 	VLA_TRY(list_folder(path, &list, &n, err));

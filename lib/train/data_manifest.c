@@ -4,6 +4,7 @@
 #include "io/table.h"
 
 #include <errno.h>
+#include <jansson.h>
 
 // The columns that a recipe's list of names finds in this table.
 typedef struct columns {
@@ -19,7 +20,7 @@ struct reader {
 	columns file, caption, label, where;
 	const char *row_column, *synonyms;
 	uint64_t row_offset, limit, line;
-	vla_table_row *row;
+	vla_table *table;
 	vla_err *err;
 };
 
@@ -30,7 +31,7 @@ static vla_status get_columns(const struct reader *m, const char *key, columns *
 
 static const char *cell(const struct reader *m, const char *column)
 {
-	return vla_table_cell(m->row, column);
+	return vla_table_get(m->table, column);
 }
 
 // The first of the listed columns that this row has with a value.
@@ -116,6 +117,20 @@ static vla_status add_tensor_row(const struct reader *m, vla_example *e)
 	return vla_data_add_vector(m->d, e, row + m->row_offset, m->err);
 }
 
+// One text, or a JSON list of texts.
+static vla_status add_captions(const struct reader *m, vla_example *e, const char *value)
+{
+	json_t *list = value && *value == '[' ? json_loads(value, 0, NULL) : NULL;
+	vla_status s = VLA_OK;
+	if (!json_is_array(list))
+		s = value ? vla_data_add_text(m->d, e, value, m->err) : VLA_OK;
+	for (size_t i = 0; s == VLA_OK && i < json_array_size(list); i++)
+		if (json_is_string(json_array_get(list, i)))
+			s = vla_data_add_text(m->d, e, json_string_value(json_array_get(list, i)), m->err);
+	json_decref(list);
+	return s;
+}
+
 static vla_status add_row(const struct reader *m)
 {
 	vla_data *d = m->d;
@@ -128,7 +143,7 @@ static vla_status add_row(const struct reader *m)
 		return VLA_OK;
 	VLA_TRY(vla_data_example(d, *file ? file : number, &fresh, &e, m->err));
 	if (fresh) {
-		VLA_TRY(vla_data_set_label(m->c, d, e, first_cell(m, &m->label), m->err));
+		VLA_TRY(vla_data_set_label(m->c, e, first_cell(m, &m->label), m->err));
 		VLA_TRY(add_names(m, e));
 		if (d->rows)
 			VLA_TRY(add_tensor_row(m, e));
@@ -141,30 +156,41 @@ static vla_status add_row(const struct reader *m)
 		VLA_TRY(s);
 	}
 	for (size_t i = 0; i < m->caption.n; i++)
-		for (size_t k = 0;; k++) {
-			const char *text = vla_table_item(m->row, m->caption.name[i], k);
-			if (!text)
-				break;
-			VLA_TRY(vla_data_add_text(d, e, text, m->err));
-		}
+		VLA_TRY(add_captions(m, e, cell(m, m->caption.name[i])));
+	return VLA_OK;
+}
+
+// Columns that the recipe names, not only the usual ones, must be there.
+static vla_status check_columns(const struct reader *m)
+{
+	static const char *const key[] = { "file", "caption", "label", "names" };
+	for (int i = 0; i < 4; i++) {
+		if (!vla_recipe_given(m->c->recipe, m->kind, m->d->sec, key[i]))
+			continue;
+		columns c;
+		VLA_TRY(get_columns(m, key[i], &c));
+		vla_status s = VLA_OK;
+		for (size_t k = 0; k < c.n && s == VLA_OK; k++)
+			if (!vla_table_has(m->table, c.name[k]))
+				s = vla_recipe_fail(m->c->recipe, m->kind, m->d->sec, key[i], m->err, "there is no column '%s'", c.name[k]);
+		free(c.name);
+		VLA_TRY(s);
+	}
 	return VLA_OK;
 }
 
 static vla_status read_rows(struct reader *m, const char *path)
 {
-	vla_table *t;
-	VLA_TRY(vla_table_open(path, &t, m->err));
-	vla_status s;
-	while ((s = vla_table_next(t, &m->row, m->err)) == VLA_OK) {
+	VLA_TRY(vla_table_open(path, VLA_TABLE_AUTO, &m->table, m->err));
+	vla_status s = check_columns(m);
+	while (s == VLA_OK && (s = vla_table_next(m->table, m->err)) == VLA_OK) {
 		bool take;
 		m->line++;
 		s = row_taken(m, &take);
 		if (s == VLA_OK && take)
 			s = add_row(m);
-		if (s != VLA_OK)
-			break;
 	}
-	vla_table_close(t);
+	vla_table_close(m->table);
 	return s == VLA_EOF ? VLA_OK : s;
 }
 

@@ -71,7 +71,7 @@ static vla_status train_tokenizer(vla_trainer *t, vla_err *err)
 {
 	const vla_recipe *r = t->r;
 	vla_bpe_train_opts o = { (size_t)vla_recipe_int(r, "tokenizer", NULL, "vocab_size"), vla_recipe_bool(r, "tokenizer", NULL, "lower"),
-		                 (size_t)vla_recipe_int(r, "tokenizer", NULL, "min_count") };
+		                 (size_t)vla_recipe_int(r, "tokenizer", NULL, "min_count"), 0 };
 	char **name;
 	size_t n_name;
 	VLA_TRY(vla_split_list(vla_recipe_text(r, "tokenizer", NULL, "data"), ',', &name, &n_name, err));
