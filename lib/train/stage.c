@@ -260,7 +260,7 @@ static vla_status train_step(struct loop *l)
 	vla_rng_seed(&l->g.rng, t->seed ^ 0x6472, (uint64_t)s->index << 48 | t->step);
 	vla_params_zero_grad(params_of(t, 0));
 	vla_params_zero_grad(params_of(t, 1));
-	vla_tensor *loss;
+	vla_tensor *loss = NULL;
 	VLA_TRY(forward(l, b, &loss, &total));
 	double t1 = now(), t2 = t1, norm = 0;
 	if (loss) {
