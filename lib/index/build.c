@@ -4,6 +4,8 @@
 
 #include "kern/kern.h"
 
+#include <math.h>
+
 // A column of strings while it grows.
 struct column {
 	vla_buf offset, text; // offset: u64, without the last one
@@ -35,6 +37,10 @@ static vla_status add_rec(struct build *b, const vla_rec *rec, vla_err *err)
 		float scale = vla_f32_to_i8(dim, rec->data, b->row);
 		VLA_TRY(vla_buf_add(&b->scales, &scale, sizeof scale, err));
 	} else {
+		for (size_t i = 0; b->dtype == VLA_F16 && i < dim; i++)
+			if (!(fabsf(rec->data[i]) <= 65504))
+				return vla_fail(err, VLA_EINVAL, "record '%s' has numbers past the range of f16",
+						rec->id);
 		vla_from_f32(b->dtype, dim, rec->data, b->row);
 	}
 	VLA_TRY(vla_chunk_add(b->w, b->row, dim * vla_dtype_size(b->dtype), err));
@@ -47,10 +53,9 @@ static vla_status add_rec(struct build *b, const vla_rec *rec, vla_err *err)
 
 static vla_status check_header(struct build *b, const vla_header *h, const char *path, bool first, vla_err *err)
 {
-	static const char *const kinds[] = { "dense", "tokens", "sparse" };
 	if (h->kind != VLA_DENSE)
 		return vla_fail(err, VLA_EINVAL, "'%s' holds %s records; a flat index takes dense ones", path,
-				kinds[h->kind]);
+				vla_kind_name(h->kind));
 	if (first)
 		return vla_header_copy(&b->header, h, err);
 	if (h->dim != b->header.dim)
@@ -59,6 +64,8 @@ static vla_status check_header(struct build *b, const vla_header *h, const char 
 	if (h->model[0] && b->header.model[0] && strcmp(h->model, b->header.model) != 0)
 		return vla_fail(err, VLA_EINVAL, "'%s' was made with model %s, the streams before it with %s", path,
 				h->model, b->header.model);
+	if (!b->header.model[0])
+		memcpy(b->header.model, h->model, sizeof h->model);
 	b->header.l2 = b->header.l2 && h->l2;
 	return VLA_OK;
 }

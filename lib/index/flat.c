@@ -13,8 +13,9 @@ struct vla_index {
 	vla_pool *pool;
 };
 
-// Queries that are scored together: bounds the score buffer of a worker to 2 MiB.
-enum { QUERY_BLOCK = 256 };
+// Queries that are scored together: bounds the score buffer of a worker to 2 MiB, and its heaps to 16 MiB as long as k
+// does.
+enum { QUERY_BLOCK = 256, HEAP_HITS = 1 << 20 };
 
 vla_status vla_index_open(const char *path, vla_pool *pool, vla_index **out, vla_err *err)
 {
@@ -104,9 +105,9 @@ static void scan_blocks(void *ctx, size_t begin, size_t end, unsigned worker)
 	}
 }
 
-// One group of queries: hits [nq, k], found [nq].
-static vla_status scan(const vla_index *x, const float *queries, size_t nq, size_t k, vla_hit *hits, size_t *found,
-		       vla_err *err)
+// One group of queries: the best k in hits [nq, stride], found [nq].
+static vla_status scan(const vla_index *x, const float *queries, size_t nq, size_t k, vla_hit *hits, size_t stride,
+		       size_t *found, vla_err *err)
 {
 	size_t workers = vla_pool_size(x->pool);
 	struct scan s = { .x = x, .queries = queries, .nq = nq, .k = k };
@@ -122,7 +123,7 @@ static vla_status scan(const vla_index *x, const float *queries, size_t nq, size
 		s.top[i] = (vla_topk){ s.hits + i * k, 0, k };
 	vla_parallel(x->pool, x->store.nblocks, 1, scan_blocks, &s);
 	for (size_t q = 0; q < nq; q++) {
-		vla_topk t = { hits + q * k, 0, k };
+		vla_topk t = { hits + q * stride, 0, k };
 		for (size_t w = 0; w < workers; w++)
 			for (size_t i = 0; i < s.top[w * nq + q].n; i++) {
 				const vla_hit *h = &s.top[w * nq + q].hit[i];
@@ -145,23 +146,14 @@ vla_status vla_index_search(vla_index *x, const float *queries, size_t nq, size_
 	// More hits than rows are never found: the heaps need not be larger.
 	size_t kk = k < x->store.rows ? k : (size_t)x->store.rows;
 	if (kk == 0) {
-		memset(found, 0, nq * sizeof *found);
+		if (nq)
+			memset(found, 0, nq * sizeof *found);
 		return VLA_OK;
 	}
-	for (size_t q = 0; q < nq; q += QUERY_BLOCK) {
-		size_t n = nq - q < QUERY_BLOCK ? nq - q : QUERY_BLOCK;
-		if (kk == k) {
-			VLA_TRY(scan(x, queries + q * x->store.header.dim, n, k, hits + q * k, found + q, err));
-			continue;
-		}
-		vla_hit *part = vla_alloc(n * kk, sizeof *part);
-		if (!part)
-			return vla_nomem(err);
-		vla_status s = scan(x, queries + q * x->store.header.dim, n, kk, part, found + q, err);
-		for (size_t i = 0; s == VLA_OK && i < n; i++)
-			memcpy(hits + (q + i) * k, part + i * kk, found[q + i] * sizeof *part);
-		free(part);
-		VLA_TRY(s);
+	size_t block = HEAP_HITS / kk < QUERY_BLOCK ? HEAP_HITS / kk + 1 : QUERY_BLOCK;
+	for (size_t q = 0; q < nq; q += block) {
+		size_t n = nq - q < block ? nq - q : block;
+		VLA_TRY(scan(x, queries + q * x->store.header.dim, n, kk, hits + q * k, k, found + q, err));
 	}
 	return VLA_OK;
 }

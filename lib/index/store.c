@@ -42,6 +42,18 @@ static vla_status parse_number(const char *v, uint64_t max, uint64_t *out, vla_e
 	return VLA_OK;
 }
 
+// Takes *value over.
+static vla_status add_pg(vla_header *h, char **value, vla_err *err)
+{
+	char **pg = vla_realloc(h->pg, h->npg + 1, sizeof *pg);
+	if (!pg)
+		return vla_nomem(err);
+	h->pg = pg;
+	h->pg[h->npg++] = *value;
+	*value = NULL;
+	return VLA_OK;
+}
+
 // HEAD: dtype=, dim=, rows=, l2=, model=, compute=, pg= (any number).
 static vla_status parse_head(const char *text, size_t n, vla_store *s, vla_err *err)
 {
@@ -67,6 +79,8 @@ static vla_status parse_head(const char *text, size_t n, vla_store *s, vla_err *
 			snprintf(s->header.model, sizeof s->header.model, "%s", value);
 		else if (strcmp(key, "compute") == 0)
 			snprintf(s->header.compute, sizeof s->header.compute, "%s", value);
+		else if (strcmp(key, "pg") == 0)
+			st = add_pg(&s->header, &value, err);
 		free(key);
 		free(value);
 		n -= (size_t)(nl + 1 - text);

@@ -23,6 +23,8 @@ void vla_topk_push_slow(vla_topk *t, float score, uint64_t row);
 
 static inline void vla_topk_push(vla_topk *t, float score, uint64_t row)
 {
+	if (score != score) // damaged vectors are never hits
+		return;
 	if (t->n < t->k || vla_hit_before(score, row, t->hit[0].score, t->hit[0].row))
 		vla_topk_push_slow(t, score, row);
 }
