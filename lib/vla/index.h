@@ -41,9 +41,9 @@ VLA_API vla_status vla_index_search(vla_index *x, const float *queries, size_t n
 				    size_t *found, vla_err *err) VLA_MUST_USE;
 
 /* Fills hits[].p: the chance that any row of a collection without a match scores as high. The null distribution of each
- * query is its own scores against a fixed sample of rows: the tail between the 80 % and 97 % quantiles is fitted by an
- * exponential (censored maximum likelihood), which a few true matches cannot move; p = 1 - exp(-rows * tail). A
- * collection that matches the query as a whole is therefore not recognised. */
+ * query is its own scores against a fixed sample of rows, whose upper tail is fitted between the 80 % and 97 %
+ * quantiles; a few true matches do not move it, a collection that matches the query as a whole is not recognised.
+ * VLA_EUNSUPPORTED with fewer than 100 rows. */
 VLA_API vla_status vla_index_calibrate(vla_index *x, const float *queries, size_t nq, size_t k, vla_hit *hits,
 				       const size_t *found, vla_err *err) VLA_MUST_USE;
 
