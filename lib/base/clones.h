@@ -11,4 +11,12 @@
 #define VLA_CLONES
 #endif
 
+/* A helper that must become part of the versioned function that calls it: left as a call it would be compiled for the
+ * lowest level alone. */
+#if defined(__GNUC__)
+#define VLA_ALWAYS_INLINE static inline __attribute__((always_inline))
+#else
+#define VLA_ALWAYS_INLINE static inline
+#endif
+
 #endif

@@ -51,7 +51,7 @@ void vla_draw_outline(vla_image *im, int32_t x, int32_t y, int32_t w, int32_t h,
 }
 
 void vla_draw_text(vla_image *im, const vla_font *f, int32_t x, int32_t y, uint32_t scale, const char *text,
-                   const uint8_t rgb[3])
+		   const uint8_t rgb[3])
 {
 	int64_t k = scale < 1 ? 1 : scale > 64 ? 64 : scale, at = x;
 	while (*text && at < im->width) {

@@ -1,5 +1,5 @@
-/* The built-in bitmap font and fonts in files. The built-in glyphs were drawn for this tree: 5 x 7 pixels above the base
- * line and two rows below it, in cells of 6 x 12. The .hex format is described in GNU Unifont's manual. */
+/* The built-in bitmap font and fonts in files. The built-in glyphs were drawn for this tree: 5 x 7 pixels above the
+ * base line and two rows below it, in cells of 6 x 12. The .hex format is described in GNU Unifont's manual. */
 #include "io/font.h"
 
 #include <errno.h>
@@ -82,14 +82,16 @@ static const char *const glyphs[6][GLYPH_ROWS] = {
 
 /* A..Z, a..z and signs for U+00C0 to U+00FF. */
 static const char latin[] = "AAAAAAACEEEEIIIIDNOOOOOxOUUUUYPs"
-                            "aaaaaaaceeeeiiiidnooooo/ouuuuypy";
+			    "aaaaaaaceeeeiiiidnooooo/ouuuuypy";
+
+struct hex {
+	uint32_t c;
+	bool wide;
+	uint16_t row[VLA_GLYPH_ROWS];
+};
 
 struct vla_font {
-	struct hex {
-		uint32_t c;
-		bool wide;
-		uint16_t row[VLA_GLYPH_ROWS];
-	} *hex; /* [n], by rising c */
+	struct hex *hex; /* [n], by rising c */
 	size_t n, cap;
 };
 
@@ -97,7 +99,10 @@ uint32_t vla_utf8_next(const char **s)
 {
 	const unsigned char *p = (const unsigned char *)*s;
 	static const uint32_t least[] = { 0, 0x80, 0x800, 0x10000 };
-	int more = p[0] >= 0xf0 && p[0] < 0xf5 ? 3 : p[0] >= 0xe0 && p[0] < 0xf0 ? 2 : p[0] >= 0xc2 && p[0] < 0xe0 ? 1 : 0;
+	int more = p[0] >= 0xf0 && p[0] < 0xf5   ? 3
+		   : p[0] >= 0xe0 && p[0] < 0xf0 ? 2
+		   : p[0] >= 0xc2 && p[0] < 0xe0 ? 1
+						 : 0;
 	uint32_t c = more ? p[0] & (0x3fu >> more) : p[0];
 	for (int i = 1; i <= more; i++) {
 		if ((p[i] & 0xc0) != 0x80)
@@ -124,8 +129,8 @@ static bool between(uint32_t c, const uint32_t (*ranges)[2], size_t n)
 bool vla_utf8_wide(uint32_t c)
 {
 	static const uint32_t ranges[][2] = {
-		{ 0x1100, 0x115f }, { 0x2e80, 0xa4cf },   { 0xac00, 0xd7a3 },   { 0xf900, 0xfaff },   { 0xfe30, 0xfe6f },
-		{ 0xff00, 0xff60 }, { 0xffe0, 0xffe6 },   { 0x1f300, 0x1faff }, { 0x20000, 0x3fffd },
+		{ 0x1100, 0x115f }, { 0x2e80, 0xa4cf }, { 0xac00, 0xd7a3 },   { 0xf900, 0xfaff },   { 0xfe30, 0xfe6f },
+		{ 0xff00, 0xff60 }, { 0xffe0, 0xffe6 }, { 0x1f300, 0x1faff }, { 0x20000, 0x3fffd },
 	};
 	return between(c, ranges, sizeof ranges / sizeof *ranges);
 }
@@ -133,7 +138,9 @@ bool vla_utf8_wide(uint32_t c)
 /* Combining marks, joiners and variation selectors have no cell. */
 static bool invisible(uint32_t c)
 {
-	static const uint32_t ranges[][2] = { { 0x300, 0x36f }, { 0x200b, 0x200f }, { 0xfe00, 0xfe0f }, { 0x1f3fb, 0x1f3ff } };
+	static const uint32_t ranges[][2] = {
+		{ 0x300, 0x36f }, { 0x200b, 0x200f }, { 0xfe00, 0xfe0f }, { 0x1f3fb, 0x1f3ff }
+	};
 	return between(c, ranges, sizeof ranges / sizeof *ranges);
 }
 
@@ -266,7 +273,10 @@ size_t vla_text_break(const vla_font *f, const char *text, uint32_t width, const
 
 static int digit(char c)
 {
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+	return c >= '0' && c <= '9'   ? c - '0'
+	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
+	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
+				      : -1;
 }
 
 /* One line; false when it is none of the format. */
@@ -318,7 +328,8 @@ vla_status vla_font_open(const char *path, vla_font **out, vla_err *err)
 	vla_status st = f ? VLA_OK : vla_nomem(err);
 	while (st == VLA_OK && gzgets(g, line, sizeof line)) {
 		struct hex h;
-		st = read_line(line, &h) ? add(f, &h, err) : vla_fail(err, VLA_EFORMAT, "not a font in the .hex format");
+		st = read_line(line, &h) ? add(f, &h, err)
+					 : vla_fail(err, VLA_EFORMAT, "not a font in the .hex format");
 	}
 	if (st == VLA_OK && !gzeof(g))
 		st = vla_fail(err, VLA_EIO, "the font cannot be read");

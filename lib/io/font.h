@@ -9,7 +9,7 @@
 #define VLA_GLYPH_ROWS 16
 
 typedef struct vla_glyph {
-	uint32_t width, height;        /* of the cell; width 0: nothing to draw */
+	uint32_t width, height;       /* of the cell; width 0: nothing to draw */
 	uint16_t row[VLA_GLYPH_ROWS]; /* bit 15 is the left column */
 } vla_glyph;
 

@@ -1,5 +1,6 @@
 /* Pictures as such: kinds, limits, buffers, EXIF orientation (CIPA DC-008, tag 0x0112), and the calls that pick a
- * format. The formats are in png.c, jpeg.c and pnm.c, streams of pictures in image_stream.c, cropping in image_edit.c. */
+ * format. The formats are in png.c, jpeg.c and pnm.c, streams of pictures in image_stream.c, cropping in image_edit.c.
+ */
 #include "io/image.h"
 
 #include <errno.h>
@@ -21,12 +22,24 @@ vla_image_kind vla_image_sniff(const uint8_t *p, size_t n, const char **name)
 		const char *name, *magic;
 		size_t at, n;
 	} others[] = {
-		{ "GIF", "GIF8", 0, 4 },         { "WebP", "WEBP", 8, 4 },        { "BMP", "BM", 0, 2 },
-		{ "TIFF", "II*\0", 0, 4 },       { "TIFF", "MM\0*", 0, 4 },       { "AVIF", "ftypavif", 4, 8 },
-		{ "HEIC", "ftypheic", 4, 8 },    { "HEIF", "ftypmif1", 4, 8 },    { "JPEG XL", "\xff\x0a", 0, 2 },
-		{ "JPEG 2000", "jP  ", 4, 4 },   { "PDF", "%PDF", 0, 4 },         { "gzip", "\x1f\x8b", 0, 2 },
-		{ "plain-text PNM", "P1", 0, 2 }, { "plain-text PNM", "P2", 0, 2 }, { "plain-text PNM", "P3", 0, 2 },
-		{ "bitmap (PBM)", "P4", 0, 2 },  { "PAM", "P7", 0, 2 },           { "SVG or XML", "<?xml", 0, 5 },
+		{ "GIF", "GIF8", 0, 4 },
+		{ "WebP", "WEBP", 8, 4 },
+		{ "BMP", "BM", 0, 2 },
+		{ "TIFF", "II*\0", 0, 4 },
+		{ "TIFF", "MM\0*", 0, 4 },
+		{ "AVIF", "ftypavif", 4, 8 },
+		{ "HEIC", "ftypheic", 4, 8 },
+		{ "HEIF", "ftypmif1", 4, 8 },
+		{ "JPEG XL", "\xff\x0a", 0, 2 },
+		{ "JPEG 2000", "jP  ", 4, 4 },
+		{ "PDF", "%PDF", 0, 4 },
+		{ "gzip", "\x1f\x8b", 0, 2 },
+		{ "plain-text PNM", "P1", 0, 2 },
+		{ "plain-text PNM", "P2", 0, 2 },
+		{ "plain-text PNM", "P3", 0, 2 },
+		{ "bitmap (PBM)", "P4", 0, 2 },
+		{ "PAM", "P7", 0, 2 },
+		{ "SVG or XML", "<?xml", 0, 5 },
 		{ "SVG", "<svg", 0, 4 },
 	};
 	*name = NULL;
@@ -78,10 +91,10 @@ vla_status vla_image_check_size(uint64_t w, uint64_t h, const vla_image_opts *o,
 		return vla_fail(err, VLA_ECORRUPT, "the picture has no pixels");
 	if (w > o->max_side || h > o->max_side)
 		return vla_fail(err, VLA_EUNSUPPORTED, "%llu x %llu pixels, the limit is %lu on a side",
-		                (unsigned long long)w, (unsigned long long)h, (unsigned long)o->max_side);
+				(unsigned long long)w, (unsigned long long)h, (unsigned long)o->max_side);
 	if (w * h > o->max_pixels)
 		return vla_fail(err, VLA_EUNSUPPORTED, "%llu x %llu pixels, the limit is %llu in all",
-		                (unsigned long long)w, (unsigned long long)h, (unsigned long long)o->max_pixels);
+				(unsigned long long)w, (unsigned long long)h, (unsigned long long)o->max_pixels);
 	return VLA_OK;
 }
 

@@ -37,11 +37,11 @@ vla_status vla_image_upright(vla_image *im, int orientation, vla_err *err) VLA_M
 /* Whole files in memory; o is resolved. The result is RGB, or RGBA by o->keep_alpha; not yet upright: *orientation
  * says what is left to do. */
 vla_status vla_png_decode(const uint8_t *p, size_t n, const vla_image_opts *o, vla_image *out, int *orientation,
-                          vla_err *err) VLA_MUST_USE;
+			  vla_err *err) VLA_MUST_USE;
 vla_status vla_jpeg_decode(const uint8_t *p, size_t n, const vla_image_opts *o, vla_image *out, int *orientation,
-                           vla_err *err) VLA_MUST_USE;
+			   vla_err *err) VLA_MUST_USE;
 vla_status vla_pnm_decode(const uint8_t *p, size_t n, const vla_image_opts *o, vla_image *out,
-                          vla_err *err) VLA_MUST_USE;
+			  vla_err *err) VLA_MUST_USE;
 /* The picture whose first two bytes, "P5" or "P6", have been read from f. */
 vla_status vla_pnm_read(FILE *f, char digit, const vla_image_opts *o, vla_image *out, vla_err *err) VLA_MUST_USE;
 

@@ -2,7 +2,7 @@
 #include "io/image.h"
 
 vla_status vla_image_crop(const vla_image *in, int32_t x, int32_t y, uint32_t w, uint32_t h, vla_image *out,
-                          vla_err *err)
+			  vla_err *err)
 {
 	vla_image_opts o = vla_image_opts_resolve(NULL);
 	if (w == 0 || h == 0)

@@ -16,7 +16,7 @@ vla_status vla_image_encode(const vla_image *im, const char *name, vla_buf *b, v
 {
 	if (im->width == 0 || im->height == 0 || !(im->channels == 1 || im->channels == 3 || im->channels == 4))
 		return vla_fail(err, VLA_EINVAL, "a picture of %lu x %lu x %lu cannot be written",
-		                (unsigned long)im->width, (unsigned long)im->height, (unsigned long)im->channels);
+				(unsigned long)im->width, (unsigned long)im->height, (unsigned long)im->channels);
 	if (ends(name, ".png"))
 		return vla_png_encode(im, b, err);
 	if (ends(name, ".jpg") || ends(name, ".jpeg"))

@@ -1,5 +1,5 @@
-/* Pictures that follow each other in one stream, as `ffmpeg -f image2pipe` writes them: PNM ends by its size, PNG at its
- * IEND chunk, JPEG at its EOI marker (ITU-T T.81 annex B). White space between pictures is skipped. */
+/* Pictures that follow each other in one stream, as `ffmpeg -f image2pipe` writes them: PNM ends by its size, PNG at
+ * its IEND chunk, JPEG at its EOI marker (ITU-T T.81 annex B). White space between pictures is skipped. */
 #include "io/image.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
-/* JPEG by libjpeg-turbo (ITU-T T.81; Adobe technical note 5116 for CMYK and YCCK; EXIF in APP1): baseline, progressive and
- * arithmetic, to RGB by the accurate integer DCT with smooth chroma upsampling, which is what the common readers do.
- * Damaged entropy-coded data that libjpeg can step over is no error, as everywhere; a file that ends too early is.
+/* JPEG by libjpeg-turbo (ITU-T T.81; Adobe technical note 5116 for CMYK and YCCK; EXIF in APP1): baseline, progressive
+ * and arithmetic, to RGB by the accurate integer DCT with smooth chroma upsampling, which is what the common readers
+ * do. Damaged entropy-coded data that libjpeg can step over is no error, as everywhere; a file that ends too early is.
  * libjpeg's errors come back by longjmp; everything that outlives a jump is in a struct of the calling function. */
 #include "io/image.h"
 
@@ -63,8 +63,8 @@ static void on_error(j_common_ptr c)
 	if (job->code == VLA_ETRUNC)
 		snprintf(job->msg, sizeof job->msg, "the JPEG ends too early, after %zu bytes", job->n);
 	else
-		snprintf(job->msg, sizeof job->msg, "%s JPEG: %s", job->code == VLA_ECORRUPT ? "damaged" : "unsupported",
-		         text);
+		snprintf(job->msg, sizeof job->msg, "%s JPEG: %s",
+			 job->code == VLA_ECORRUPT ? "damaged" : "unsupported", text);
 	longjmp(job->jmp, 1);
 }
 
@@ -209,7 +209,7 @@ static void read_all(jpeg_job *job)
 }
 
 vla_status vla_jpeg_decode(const uint8_t *p, size_t n, const vla_image_opts *o, vla_image *out, int *orientation,
-                           vla_err *err)
+			   vla_err *err)
 {
 	jpeg_job *job = calloc(1, sizeof *job);
 	if (!job)

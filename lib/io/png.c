@@ -1,6 +1,7 @@
-/* PNG by libpng (PNG specification, third edition): all colour types and depths, interlaced or not, to 8-bit RGB or RGBA.
- * 16-bit samples keep their upper byte; no gamma or colour management is applied. libpng's errors come back by longjmp to
- * the one setjmp of each direction; everything that outlives a jump is in a struct of the calling function. */
+/* PNG by libpng (PNG specification, third edition): all colour types and depths, interlaced or not, to 8-bit RGB or
+ * RGBA. 16-bit samples keep their upper byte; no gamma or colour management is applied. libpng's errors come back by
+ * longjmp to the one setjmp of each direction; everything that outlives a jump is in a struct of the calling function.
+ */
 #include "io/image.h"
 
 #include <png.h>
@@ -20,10 +21,10 @@ typedef struct png_job {
 	size_t n;
 	const vla_image_opts *o;
 	vla_image *out;
-	bool started; /* out has its size: what is decoded may be kept */
-	int last_pass;         /* the row that ends the picture */
+	bool started;  /* out has its size: what is decoded may be kept */
+	int last_pass; /* the row that ends the picture */
 	png_uint_32 last_y;
-	bool rows, complete;   /* that row, and the end mark, have been seen */
+	bool rows, complete; /* that row, and the end mark, have been seen */
 	/* writing */
 	const vla_image *in;
 	vla_buf *buf;
@@ -159,8 +160,10 @@ static void create(png_job *job, bool read)
 {
 	if (setjmp(job->jmp))
 		return;
-	job->png = read ? png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, on_alloc, on_free)
-	                : png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, on_alloc, on_free);
+	job->png = read ? png_create_read_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, on_alloc,
+						   on_free)
+			: png_create_write_struct_2(PNG_LIBPNG_VER_STRING, job, on_error, on_warning, job, on_alloc,
+						    on_free);
 	if (job->png)
 		job->info = png_create_info_struct(job->png);
 }
@@ -171,11 +174,12 @@ static vla_status fail_create(png_job *job, bool read, vla_err *err)
 		png_destroy_read_struct(&job->png, NULL, NULL);
 	else if (job->png)
 		png_destroy_write_struct(&job->png, NULL);
-	return job->code == VLA_OK || job->code == VLA_ENOMEM ? vla_nomem(err) : vla_fail(err, job->code, "%s", job->msg);
+	return job->code == VLA_OK || job->code == VLA_ENOMEM ? vla_nomem(err)
+							      : vla_fail(err, job->code, "%s", job->msg);
 }
 
 vla_status vla_png_decode(const uint8_t *p, size_t n, const vla_image_opts *o, vla_image *out, int *orientation,
-                          vla_err *err)
+			  vla_err *err)
 {
 	png_job job = { .p = p, .n = n, .o = o, .out = out };
 	create(&job, true);
@@ -218,7 +222,7 @@ static void write_all(png_job *job)
 		return;
 	png_set_write_fn(job->png, job, on_write, on_flush);
 	png_set_IHDR(job->png, job->info, im->width, im->height, 8, types[im->channels], PNG_INTERLACE_NONE,
-	             PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+		     PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
 	png_write_info(job->png, job->info);
 	for (uint32_t y = 0; y < im->height; y++)
 		png_write_row(job->png, im->data + (size_t)y * im->width * im->channels);

@@ -61,7 +61,7 @@ static vla_status check_header(const header *hd, char digit, const vla_image_opt
 {
 	if (hd->v[2] < 1 || hd->v[2] > 65535)
 		return vla_fail(err, VLA_EFORMAT, "a PNM with maximum value %lu, 1 to 65535 can be",
-		                (unsigned long)hd->v[2]);
+				(unsigned long)hd->v[2]);
 	VLA_TRY(vla_image_check_size(hd->v[0], hd->v[1], o, err));
 	m->w = hd->v[0];
 	m->h = hd->v[1];

@@ -1,22 +1,13 @@
-/* Resampling by separable kernels in fixed point, equal to Pillow (up to 12) bit for bit: the horizontal pass first, 8-bit
- * rounding and clipping between the passes, weights with 22 fractional bits that are normalised in double. When
+/* Resampling by separable kernels in fixed point, equal to Pillow (up to 12) bit for bit: the horizontal pass first,
+ * 8-bit rounding and clipping between the passes, weights with 22 fractional bits that are normalised in double. When
  * reducing, the kernel is stretched (antialias). The kernels are Keys' cubic with a = -0.5 (IEEE ASSP 29(6), 1981), the
- * triangle and the three-lobed Lanczos window.
- *
- * Both passes run on blocks in which 16 rows (first pass) or 64 columns (second pass) share a weight, so that the inner
- * loops are contiguous for the vectoriser. */
+ * triangle and the three-lobed Lanczos window. The inner loops are in resample.c. */
 #include "io/image.h"
-
-#include "base/clones.h"
+#include "io/resample.h"
 
 #include <math.h>
 
-#define BITS 22
 #define MAX_OUT_PIXELS ((uint64_t)1 << 29)
-/* Rows of a strip in the horizontal pass, bytes of a block in the vertical one. */
-#define STRIP 16
-#define BLOCK 64
-
 static const double PI = 3.14159265358979323846;
 
 static double triangle(double x)
@@ -49,22 +40,16 @@ static double lanczos(double x)
 	return x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0;
 }
 
-/* Output i is the sum over t < count[i] of weight[i * size + t] * input[first[i] + t]. */
-typedef struct taps {
-	size_t n, size;
-	int32_t *first, *count, *weight;
-} taps;
-
-static void taps_release(taps *t)
+static void taps_release(vla_taps *t)
 {
 	free(t->first);
 	free(t->count);
 	free(t->weight);
-	*t = (taps){ 0 };
+	*t = (vla_taps){ 0 };
 }
 
-static void weigh(taps *t, size_t i, double center, double support, double scale, int32_t in, double (*kernel)(double),
-                  double *w)
+static void weigh(vla_taps *t, size_t i, double center, double support, double scale, int32_t in,
+		  double (*kernel)(double), double *w)
 {
 	int32_t lo = (int32_t)(center - support + 0.5), hi = (int32_t)(center + support + 0.5);
 	lo = lo < 0 ? 0 : lo;
@@ -76,19 +61,19 @@ static void weigh(taps *t, size_t i, double center, double support, double scale
 	}
 	for (int32_t k = 0; k < hi - lo; k++) {
 		double v = sum != 0 ? w[k] / sum : w[k];
-		t->weight[i * t->size + (size_t)k] = (int32_t)(v * (1 << BITS) + (v < 0 ? -0.5 : 0.5));
+		t->weight[i * t->size + (size_t)k] = (int32_t)(v * (1 << VLA_RESAMPLE_BITS) + (v < 0 ? -0.5 : 0.5));
 	}
 	t->first[i] = lo;
 	t->count[i] = hi > lo ? hi - lo : 0;
 }
 
 /* The span [from, to) of `in` samples to n samples. */
-static vla_status taps_make(taps *t, uint32_t in, float from, float to, uint32_t n, vla_filter f, vla_err *err)
+static vla_status taps_make(vla_taps *t, uint32_t in, float from, float to, uint32_t n, vla_filter f, vla_err *err)
 {
 	static double (*const kernels[])(double) = { NULL, lanczos, triangle, cubic };
 	static const double supports[] = { 0, 3, 1, 2 };
 	double step = (double)(to - from) / n, scale = step < 1 ? 1 : step, support = supports[f] * scale;
-	*t = (taps){ .n = n, .size = (size_t)ceil(support) * 2 + 1 };
+	*t = (vla_taps){ .n = n, .size = (size_t)ceil(support) * 2 + 1 };
 	t->first = vla_alloc(n, sizeof *t->first);
 	t->count = vla_alloc(n, sizeof *t->count);
 	t->weight = t->size < SIZE_MAX / 4 / n ? vla_zalloc(n * t->size, sizeof *t->weight) : NULL;
@@ -104,84 +89,6 @@ static vla_status taps_make(taps *t, uint32_t in, float from, float to, uint32_t
 	return VLA_OK;
 }
 
-static inline uint8_t clip(int32_t v)
-{
-	v >>= BITS;
-	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
-/* in is [rows, width, c]; strip becomes [width, c, STRIP], so that one weight meets c * STRIP neighbours. Rows that are
- * missing at the end repeat the last one. */
-static inline void to_strip(const uint8_t *in, size_t rows, size_t width, size_t c, uint8_t *strip)
-{
-	const uint8_t *r[STRIP];
-	for (size_t k = 0; k < STRIP; k++)
-		r[k] = in + (k < rows ? k : rows - 1) * width * c;
-	for (size_t x = 0; x < width * c; x++)
-		for (size_t k = 0; k < STRIP; k++)
-			strip[x * STRIP + k] = r[k][x];
-}
-
-static inline void strip_pass(const taps *t, const uint8_t *strip, size_t c, size_t rows, uint8_t *out)
-{
-	for (size_t i = 0; i < t->n; i++) {
-		const uint8_t *s = strip + (size_t)t->first[i] * c * STRIP;
-		const int32_t *w = t->weight + i * t->size;
-		int32_t acc[4 * STRIP];
-		uint8_t px[4 * STRIP];
-		for (size_t k = 0; k < c * STRIP; k++)
-			acc[k] = 1 << (BITS - 1);
-		for (int32_t j = 0; j < t->count[i]; j++, s += c * STRIP)
-			for (size_t k = 0; k < c * STRIP; k++)
-				acc[k] += w[j] * s[k];
-		for (size_t k = 0; k < c * STRIP; k++)
-			px[k] = clip(acc[k]);
-		for (size_t k = 0; k < rows; k++)
-			for (size_t ch = 0; ch < c; ch++)
-				out[(k * t->n + i) * c + ch] = px[ch * STRIP + k];
-	}
-}
-
-/* in [rows, width, c] to out [rows, t->n, c], rows <= STRIP. c is a constant in each branch. */
-VLA_CLONES static void horizontal(const taps *t, const uint8_t *in, size_t rows, size_t width, size_t c, uint8_t *strip,
-                                  uint8_t *out)
-{
-	if (c == 3) {
-		to_strip(in, rows, width, 3, strip);
-		strip_pass(t, strip, 3, rows, out);
-	} else if (c == 4) {
-		to_strip(in, rows, width, 4, strip);
-		strip_pass(t, strip, 4, rows, out);
-	} else {
-		to_strip(in, rows, width, 1, strip);
-		strip_pass(t, strip, 1, rows, out);
-	}
-}
-
-/* One output row of n bytes from `count` input rows that are `stride` bytes apart. */
-VLA_CLONES static void vertical(const int32_t *w, int32_t count, const uint8_t *in, size_t stride, size_t n, uint8_t *out)
-{
-	size_t x = 0;
-	for (; x + BLOCK <= n; x += BLOCK) {
-		int32_t acc[BLOCK];
-		for (size_t k = 0; k < BLOCK; k++)
-			acc[k] = 1 << (BITS - 1);
-		for (int32_t j = 0; j < count; j++) {
-			const uint8_t *s = in + (size_t)j * stride + x;
-			for (size_t k = 0; k < BLOCK; k++)
-				acc[k] += w[j] * s[k];
-		}
-		for (size_t k = 0; k < BLOCK; k++)
-			out[x + k] = clip(acc[k]);
-	}
-	for (; x < n; x++) {
-		int32_t acc = 1 << (BITS - 1);
-		for (int32_t j = 0; j < count; j++)
-			acc += w[j] * in[(size_t)j * stride + x];
-		out[x] = clip(acc);
-	}
-}
-
 /* A box in in's coordinates; single precision, as the boxes of the reference are. */
 typedef struct box {
 	float x0, y0, x1, y1;
@@ -189,32 +96,32 @@ typedef struct box {
 
 /* Rows [y0, y1) of in, made w wide: mid [y1 - y0, w, c]. */
 static vla_status pass_x(const vla_image *in, const box *b, size_t y0, size_t y1, uint32_t w, vla_filter f,
-                         vla_image *mid, vla_err *err)
+			 vla_image *mid, vla_err *err)
 {
-	taps t = { 0 };
+	vla_taps t = { 0 };
 	size_t c = in->channels, row = in->width * c;
-	uint8_t *strip = NULL;
+	uint8_t *scratch = NULL;
 	vla_status st = taps_make(&t, in->width, b->x0, b->x1, w, f, err);
 	if (st == VLA_OK)
 		st = vla_image_reserve(mid, w, (uint32_t)(y1 - y0), in->channels, err);
-	if (st == VLA_OK && !(strip = vla_alloc(row, STRIP)))
+	if (st == VLA_OK && !(scratch = vla_alloc(vla_resample_scratch(in->width, w, c), 1)))
 		st = vla_nomem(err);
-	for (size_t y = y0; st == VLA_OK && y < y1; y += STRIP)
-		horizontal(&t, in->data + y * row, y1 - y < STRIP ? y1 - y : STRIP, in->width, c, strip,
-		           mid->data + (y - y0) * w * c);
-	free(strip);
+	for (size_t y = y0; st == VLA_OK && y < y1; y += VLA_RESAMPLE_ROWS)
+		vla_resample_rows(&t, in->data + y * row, y1 - y < VLA_RESAMPLE_ROWS ? y1 - y : VLA_RESAMPLE_ROWS,
+				  in->width, c, scratch, mid->data + (y - y0) * w * c);
+	free(scratch);
 	taps_release(&t);
 	return st;
 }
 
 /* mid holds the rows from `skip` on of what t counts. */
-static vla_status pass_y(const vla_image *mid, const taps *t, size_t skip, vla_image *out, vla_err *err)
+static vla_status pass_y(const vla_image *mid, const vla_taps *t, size_t skip, vla_image *out, vla_err *err)
 {
 	size_t n = (size_t)mid->width * mid->channels;
 	VLA_TRY(vla_image_reserve(out, mid->width, (uint32_t)t->n, mid->channels, err));
 	for (size_t i = 0; i < t->n; i++)
-		vertical(t->weight + i * t->size, t->count[i], mid->data + ((size_t)t->first[i] - skip) * n, n, n,
-		         out->data + i * n);
+		vla_resample_column(t->weight + i * t->size, t->count[i], mid->data + ((size_t)t->first[i] - skip) * n,
+				    n, out->data + i * n);
 	return VLA_OK;
 }
 
@@ -226,13 +133,13 @@ static vla_status copy(const vla_image *in, vla_image *out, vla_err *err)
 }
 
 static vla_status smooth(const vla_image *in, const box *b, uint32_t w, uint32_t h, vla_filter f, vla_image *out,
-                         vla_err *err)
+			 vla_err *err)
 {
 	bool need_x = w != in->width || b->x0 != 0 || b->x1 != (float)w;
 	bool need_y = h != in->height || b->y0 != 0 || b->y1 != (float)h;
 	if (!need_y)
 		return need_x ? pass_x(in, b, 0, in->height, w, f, out, err) : copy(in, out, err);
-	taps t;
+	vla_taps t;
 	vla_image mid = VLA_IMAGE_INIT;
 	VLA_TRY(taps_make(&t, in->height, b->y0, b->y1, h, f, err));
 	vla_status st;
@@ -296,7 +203,7 @@ static void unpremultiply(vla_image *im)
 }
 
 static vla_status resize_inside(const vla_image *in, const box *b, uint32_t w, uint32_t h, vla_filter f, vla_image *out,
-                                vla_err *err)
+				vla_err *err)
 {
 	bool whole = b->x0 == 0 && b->y0 == 0 && b->x1 == (float)in->width && b->y1 == (float)in->height;
 	if (whole && w == in->width && h == in->height)
@@ -323,7 +230,8 @@ static vla_status check(const vla_image *in, uint32_t w, uint32_t h, vla_filter 
 	    !(in->channels == 1 || in->channels == 3 || in->channels == 4))
 		return vla_fail(err, VLA_EINVAL, "nothing to resample");
 	if (w == 0 || h == 0 || (uint64_t)w * h > MAX_OUT_PIXELS || w > INT32_MAX / 8 || h > INT32_MAX / 8)
-		return vla_fail(err, VLA_EINVAL, "cannot resample to %lu x %lu pixels", (unsigned long)w, (unsigned long)h);
+		return vla_fail(err, VLA_EINVAL, "cannot resample to %lu x %lu pixels", (unsigned long)w,
+				(unsigned long)h);
 	if ((unsigned)f > VLA_FILTER_BICUBIC)
 		return vla_fail(err, VLA_EINVAL, "unknown resampling filter %d", (int)f);
 	return VLA_OK;
@@ -337,7 +245,7 @@ vla_status vla_image_resize(const vla_image *in, uint32_t w, uint32_t h, vla_fil
 }
 
 vla_status vla_image_resize_box(const vla_image *in, double x, double y, double w, double h, uint32_t ow, uint32_t oh,
-                                vla_filter f, vla_image *out, vla_err *err)
+				vla_filter f, vla_image *out, vla_err *err)
 {
 	VLA_TRY(check(in, ow, oh, f, out, err));
 	if (!(w > 0 && h > 0 && w <= 1e6 && h <= 1e6 && fabs(x) <= 1e6 && fabs(y) <= 1e6))
@@ -350,7 +258,7 @@ vla_status vla_image_resize_box(const vla_image *in, double x, double y, double 
 	double x0 = floor(x), y0 = floor(y);
 	vla_image part = VLA_IMAGE_INIT;
 	vla_status st = vla_image_crop(in, (int32_t)x0, (int32_t)y0, (uint32_t)(ceil(x + w) - x0),
-	                               (uint32_t)(ceil(y + h) - y0), &part, err);
+				       (uint32_t)(ceil(y + h) - y0), &part, err);
 	if (st == VLA_OK) {
 		box b = { (float)(x - x0), (float)(y - y0), (float)(x + w - x0), (float)(y + h - y0) };
 		st = resize_inside(&part, &b, ow, oh, f, out, err);

@@ -10,15 +10,15 @@
 #define MAX_ZOOM 4
 
 static const uint8_t white[3] = { 255, 255, 255 }, ink[3] = { 20, 20, 20 }, faint[3] = { 120, 120, 120 },
-                     blank[3] = { 225, 225, 225 };
+		     blank[3] = { 225, 225, 225 };
 
 struct vla_sheet {
 	vla_sheet_opts o;
 	uint32_t n, columns;
-	uint32_t gap;           /* between cells and around them */
-	uint32_t line;          /* height of a text line */
-	uint32_t top;           /* of the first cell */
-	uint32_t cell_h;        /* thumbnail and text */
+	uint32_t gap;    /* between cells and around them */
+	uint32_t line;   /* height of a text line */
+	uint32_t top;    /* of the first cell */
+	uint32_t cell_h; /* thumbnail and text */
 	vla_image im;
 };
 
@@ -39,7 +39,7 @@ vla_status vla_sheet_new(uint32_t n, const vla_sheet_opts *opts, vla_sheet **out
 	*out = NULL;
 	if (n == 0 || o.cell < 8 || o.cell > 8192 || o.scale < 1 || o.scale > 16 || o.lines > 100)
 		return vla_fail(err, VLA_EINVAL, "a sheet of %lu pictures in cells of %lu pixels cannot be drawn",
-		                (unsigned long)n, (unsigned long)o.cell);
+				(unsigned long)n, (unsigned long)o.cell);
 	vla_sheet *s = vla_zalloc(1, sizeof *s);
 	if (!s)
 		return vla_nomem(err);
@@ -56,8 +56,8 @@ vla_status vla_sheet_new(uint32_t n, const vla_sheet_opts *opts, vla_sheet **out
 	uint64_t w = s->gap + (uint64_t)s->columns * (o.cell + s->gap), h = s->top + rows * (s->cell_h + s->gap);
 	vla_status st;
 	if (w > MAX_SIDE || h > MAX_SIDE || w * h > MAX_PIXELS)
-		st = vla_fail(err, VLA_EINVAL, "a sheet of %lu pictures would have %llu x %llu pixels", (unsigned long)n,
-		              (unsigned long long)w, (unsigned long long)h);
+		st = vla_fail(err, VLA_EINVAL, "a sheet of %lu pictures would have %llu x %llu pixels",
+			      (unsigned long)n, (unsigned long long)w, (unsigned long long)h);
 	else
 		st = vla_image_reserve(&s->im, (uint32_t)w, (uint32_t)h, 3, err);
 	if (st != VLA_OK) {
@@ -122,7 +122,8 @@ static vla_status draw_caption(vla_sheet *s, int32_t x, int32_t y, const char *t
 vla_status vla_sheet_put(vla_sheet *s, uint32_t i, const vla_image *im, const char *caption, double score, vla_err *err)
 {
 	if (i >= s->n)
-		return vla_fail(err, VLA_EINVAL, "picture %lu of a sheet of %lu", (unsigned long)i, (unsigned long)s->n);
+		return vla_fail(err, VLA_EINVAL, "picture %lu of a sheet of %lu", (unsigned long)i,
+				(unsigned long)s->n);
 	int32_t x = (int32_t)(s->gap + i % s->columns * (s->o.cell + s->gap));
 	int32_t y = (int32_t)(s->top + i / s->columns * (s->cell_h + s->gap));
 	vla_draw_fill(&s->im, x, y, (int32_t)s->o.cell, (int32_t)s->cell_h, white);

@@ -1,6 +1,6 @@
 /* Random views of a picture. Crops are drawn by area and side ratio with a log-uniform ratio; all changes of colour are
- * one affine map of RGB, so that a view costs one pass over its pixels. Rectangles are erased as in "Random erasing data
- * augmentation" (AAAI 2020). */
+ * one affine map of RGB, so that a view costs one pass over its pixels. Rectangles are erased as in "Random erasing
+ * data augmentation" (AAAI 2020). */
 #include "train/augment.h"
 
 #include "base/clones.h"
@@ -79,7 +79,8 @@ static void mirror(vla_image *im)
 static vla_status need_rgb(const vla_image *im, vla_err *err)
 {
 	if (im->channels != 3 || im->width == 0 || im->height == 0)
-		return vla_fail(err, VLA_EINVAL, "an RGB picture is needed, this has %lu channels", (unsigned long)im->channels);
+		return vla_fail(err, VLA_EINVAL, "an RGB picture is needed, this has %lu channels",
+				(unsigned long)im->channels);
 	return VLA_OK;
 }
 
@@ -104,7 +105,7 @@ static void follow(colour_map *map, const colour_map *f)
 	for (int i = 0; i < 3; i++)
 		for (int j = 0; j < 4; j++)
 			r.m[i][j] = f->m[i][0] * map->m[0][j] + f->m[i][1] * map->m[1][j] + f->m[i][2] * map->m[2][j] +
-			            (j == 3 ? f->m[i][3] : 0);
+				    (j == 3 ? f->m[i][3] : 0);
 	*map = r;
 }
 
@@ -148,11 +149,12 @@ static void stretch(colour_map *map, float k, const double mean[3])
 	static const float luma[3] = { LUMA_R, LUMA_G, LUMA_B };
 	double y = 0;
 	for (int i = 0; i < 3; i++)
-		y += luma[i] * (map->m[i][0] * mean[0] + map->m[i][1] * mean[1] + map->m[i][2] * mean[2] + map->m[i][3]);
+		y += luma[i] *
+		     (map->m[i][0] * mean[0] + map->m[i][1] * mean[1] + map->m[i][2] * mean[2] + map->m[i][3]);
 	scale_by(map, k, (float)((1 - k) * y));
 }
 
-static inline uint8_t to_u8(float v)
+VLA_ALWAYS_INLINE uint8_t to_u8(float v)
 {
 	v = v < 0 ? 0 : v > 255 ? 255 : v;
 	return (uint8_t)(int32_t)(v + 0.5f);
@@ -284,7 +286,7 @@ vla_status vla_augment_colours(vla_rng *rng, vla_image *im, const vla_augment_op
 }
 
 vla_status vla_augment(vla_rng *rng, const vla_image *in, const vla_augment_opts *o, uint32_t side, vla_image *out,
-                       vla_err *err)
+		       vla_err *err)
 {
 	VLA_TRY(need_rgb(in, err));
 	vla_crop c = vla_crop_draw(rng, in->width, in->height, o);

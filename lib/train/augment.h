@@ -22,7 +22,10 @@ typedef struct vla_augment_opts {
 	float erase;  /* chance of a rectangle filled with one random colour */
 } vla_augment_opts;
 
-#define VLA_AUGMENT_OPTS_INIT { 0.35f, 1, 1.3333f, 0.5f, VLA_FILTER_BILINEAR, 0, 0, 0, 0, 0 }
+#define VLA_AUGMENT_OPTS_INIT \
+	{ \
+		0.35f, 1, 1.3333f, 0.5f, VLA_FILTER_BILINEAR, 0, 0, 0, 0, 0 \
+	}
 
 typedef struct vla_crop {
 	uint32_t x, y, w, h; /* inside the picture */
@@ -38,13 +41,13 @@ vla_crop vla_crop_number(const char *id, uint32_t k, uint32_t w, uint32_t h, con
 vla_crop vla_crop_middle(uint32_t w, uint32_t h, vla_filter f);
 /* out becomes side x side; in is RGB. VLA_OK, VLA_EINVAL, VLA_ENOMEM. */
 vla_status vla_crop_apply(const vla_image *in, const vla_crop *c, uint32_t side, vla_image *out,
-                          vla_err *err) VLA_MUST_USE;
+			  vla_err *err) VLA_MUST_USE;
 
 /* Jitter, hue, grey, blur and erasing, in place; im is RGB. VLA_OK, VLA_EINVAL, VLA_ENOMEM (by blur alone). */
 vla_status vla_augment_colours(vla_rng *rng, vla_image *im, const vla_augment_opts *o, vla_err *err) VLA_MUST_USE;
 /* vla_crop_draw, vla_crop_apply and vla_augment_colours. */
 vla_status vla_augment(vla_rng *rng, const vla_image *in, const vla_augment_opts *o, uint32_t side, vla_image *out,
-                       vla_err *err) VLA_MUST_USE;
+		       vla_err *err) VLA_MUST_USE;
 
 /* A colour to put behind a picture with alpha (vla_image_flatten): mostly white, else light, else any. */
 void vla_augment_background(vla_rng *rng, uint8_t rgb[3]);

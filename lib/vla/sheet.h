@@ -38,10 +38,10 @@ VLA_API uint32_t vla_text_width(const vla_font *f, const char *text);
 VLA_API void vla_draw_fill(vla_image *im, int32_t x, int32_t y, int32_t w, int32_t h, const uint8_t rgb[3]);
 /* The border of the rectangle, `thick` pixels inside it. */
 VLA_API void vla_draw_outline(vla_image *im, int32_t x, int32_t y, int32_t w, int32_t h, int32_t thick,
-                              const uint8_t rgb[3]);
+			      const uint8_t rgb[3]);
 /* x, y: the upper left corner of the first character; scale >= 1 makes pixels larger. */
 VLA_API void vla_draw_text(vla_image *im, const vla_font *f, int32_t x, int32_t y, uint32_t scale, const char *text,
-                           const uint8_t rgb[3]);
+			   const uint8_t rgb[3]);
 /* src at x, y; alpha of src is respected. */
 VLA_API void vla_draw_image(vla_image *im, int32_t x, int32_t y, const vla_image *src);
 
@@ -55,7 +55,10 @@ typedef struct vla_sheet_opts {
 	const vla_font *font; /* kept until vla_sheet_free */
 } vla_sheet_opts;
 
-#define VLA_SHEET_OPTS_INIT { 0, 256, 3, 2, false, NULL, NULL }
+#define VLA_SHEET_OPTS_INIT \
+	{ \
+		0, 256, 3, 2, false, NULL, NULL \
+	}
 
 typedef struct vla_sheet vla_sheet;
 
@@ -65,7 +68,7 @@ VLA_API vla_status vla_sheet_new(uint32_t n, const vla_sheet_opts *opts, vla_she
 /* Picture i, i < n. im NULL: missing, a crossed square. caption may be NULL; a score of NaN is not written.
  * VLA_OK, VLA_EINVAL, VLA_ENOMEM. */
 VLA_API vla_status vla_sheet_put(vla_sheet *s, uint32_t i, const vla_image *im, const char *caption, double score,
-                                 vla_err *err) VLA_MUST_USE;
+				 vla_err *err) VLA_MUST_USE;
 /* The sheet as an RGB picture; owned by s. */
 VLA_API const vla_image *vla_sheet_picture(const vla_sheet *s);
 VLA_API void vla_sheet_free(vla_sheet *s); /* NULL legal */

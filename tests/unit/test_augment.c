@@ -1,5 +1,5 @@
-/* Augmentation: crops stay inside and follow their distribution, colours change as described, everything repeats from its
- * seed. */
+/* Augmentation: crops stay inside and follow their distribution, colours change as described, everything repeats from
+ * its seed. */
 #include "tap.h"
 
 #include "train/augment.h"
@@ -97,7 +97,8 @@ static void colours(void)
 	for (size_t i = 0; i < n; i += 3) {
 		const uint8_t *p = was.data + i;
 		int luma = (int)(0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2] + 0.5);
-		good = good && im.data[i] == im.data[i + 1] && im.data[i] == im.data[i + 2] && abs(luma - im.data[i]) <= 1;
+		good = good && im.data[i] == im.data[i + 1] && im.data[i] == im.data[i + 2] &&
+		       abs(luma - im.data[i]) <= 1;
 	}
 	ok(good, "grey is the luma");
 	o.jitter = 0.5f;
@@ -113,7 +114,8 @@ static void colours(void)
 	memcpy(im.data, was.data, n);
 	good = vla_augment_colours(&rng, &im, &o, NULL) == VLA_OK && memcmp(im.data, was.data, n) != 0;
 	for (size_t i = 0; i < n; i += 3) {
-		int a = im.data[i] + im.data[i + 1] + im.data[i + 2], b = was.data[i] + was.data[i + 1] + was.data[i + 2];
+		int a = im.data[i] + im.data[i + 1] + im.data[i + 2],
+		    b = was.data[i] + was.data[i + 1] + was.data[i + 2];
 		bool clipped = false;
 		for (size_t k = 0; k < 3; k++)
 			clipped = clipped || im.data[i + k] == 0 || im.data[i + k] == 255;
@@ -166,7 +168,9 @@ static void repeats(void)
 		vla_rng_seed(&t, 6, i);
 		same = same && vla_augment(&r, &im, &o, 24, &a, NULL) == VLA_OK &&
 		       vla_augment(&s, &im, &o, 24, &b, NULL) == VLA_OK && memcmp(a.data, b.data, 24 * 24 * 3) == 0;
-		differ = (vla_augment(&t, &im, &o, 24, &b, NULL) == VLA_OK && memcmp(a.data, b.data, 24 * 24 * 3) != 0) || differ;
+		differ = (vla_augment(&t, &im, &o, 24, &b, NULL) == VLA_OK &&
+			  memcmp(a.data, b.data, 24 * 24 * 3) != 0) ||
+			 differ;
 	}
 	ok(same, "the same seed gives the same view");
 	ok(differ, "another seed gives another");

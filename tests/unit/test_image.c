@@ -49,10 +49,11 @@ static void golden_grey16(const tensors *t)
 static void golden(void)
 {
 	static const char *const plain[] = {
-		"base-420.jpg", "base-422.jpg", "base-444.jpg",    "big-palette.png", "bilevel.png", "cmyk.jpg",
-		"exif-flip.jpg", "exif-rot.jpg", "gray.jpg",       "gray8.png",       "la8.png",     "palette-trns.png",
-		"palette.png",  "palette4.png", "prog-420.jpg",    "prog-444.jpg",    "restart-420.jpg", "rgb16.png",
-		"rgb8-adam7.png", "rgb8.png",   "rgba8.png",
+		"base-420.jpg", "base-422.jpg",     "base-444.jpg", "big-palette.png", "bilevel.png",
+		"cmyk.jpg",     "exif-flip.jpg",    "exif-rot.jpg", "gray.jpg",        "gray8.png",
+		"la8.png",      "palette-trns.png", "palette.png",  "palette4.png",    "prog-420.jpg",
+		"prog-444.jpg", "restart-420.jpg",  "rgb16.png",    "rgb8-adam7.png",  "rgb8.png",
+		"rgba8.png",
 	};
 	tensors t = tensors_load(shared("golden/resize-a/expected.safetensors"));
 	if (!t.bytes) {
@@ -83,7 +84,8 @@ static vla_image drawn(uint32_t w, uint32_t h, uint32_t c)
 	for (uint32_t y = 0; y < h; y++)
 		for (uint32_t x = 0; x < w; x++)
 			for (uint32_t k = 0; k < c; k++)
-				im.data[(y * w + x) * c + k] = (uint8_t)((x * (5 + k) + y * 7 + (x / 4 + y / 4) % 2 * 60) % 256);
+				im.data[(y * w + x) * c + k] =
+					(uint8_t)((x * (5 + k) + y * 7 + (x / 4 + y / 4) % 2 * 60) % 256);
 	return im;
 }
 
@@ -111,19 +113,24 @@ static void round_trips(void)
 	ok(mkdtemp(dir) != NULL, "a folder");
 	snprintf(path, sizeof path, "%s/a.png", dir);
 	ok(vla_image_save(path, &rgb, NULL) == VLA_OK && vla_image_load(path, NULL, &back, NULL) == VLA_OK &&
-	   equal(&rgb, &back), "PNG keeps every pixel");
+		   equal(&rgb, &back),
+	   "PNG keeps every pixel");
 	ok(vla_image_save(path, &rgba, NULL) == VLA_OK && vla_image_load(path, &alpha, &back, NULL) == VLA_OK &&
-	   equal(&rgba, &back), "and alpha, over an older file");
+		   equal(&rgba, &back),
+	   "and alpha, over an older file");
 	ok(vla_image_save(path, &grey, NULL) == VLA_OK && vla_image_load(path, NULL, &back, NULL) == VLA_OK &&
-	   back.channels == 3 && back.data[30] == grey.data[10], "grey comes back as RGB");
+		   back.channels == 3 && back.data[30] == grey.data[10],
+	   "grey comes back as RGB");
 	unlink(path);
 	snprintf(path, sizeof path, "%s/a.ppm", dir);
 	ok(vla_image_save(path, &rgb, NULL) == VLA_OK && vla_image_load(path, NULL, &back, NULL) == VLA_OK &&
-	   equal(&rgb, &back), "PPM keeps every pixel");
+		   equal(&rgb, &back),
+	   "PPM keeps every pixel");
 	unlink(path);
 	snprintf(path, sizeof path, "%s/a.JPG", dir);
 	ok(vla_image_save(path, &rgba, NULL) == VLA_OK && vla_image_load(path, NULL, &back, NULL) == VLA_OK &&
-	   back.width == 9 && back.height == 11 && back.channels == 3, "JPEG");
+		   back.width == 9 && back.height == 11 && back.channels == 3,
+	   "JPEG");
 	unlink(path);
 	vla_err err = VLA_ERR_INIT;
 	snprintf(path, sizeof path, "%s/a.gif", dir);
@@ -209,7 +216,7 @@ static void damage(void)
 static void golden_damage(void)
 {
 	static const char *const files[] = { "prog-420.jpg", "rgb8-adam7.png", "cmyk.jpg", "restart-420.jpg",
-		                             "palette-trns.png" };
+					     "palette-trns.png" };
 	for (size_t i = 0; i < 5; i++) {
 		char name[80];
 		snprintf(name, sizeof name, "golden/resize-a/images/%s", files[i]);
@@ -240,7 +247,7 @@ static void cut_is_grey(const char *name)
 	vla_image_opts o = VLA_IMAGE_OPTS_INIT;
 	o.allow_truncated = true;
 	bool good = vla_image_decode(b.data, b.n, NULL, &whole, NULL) == VLA_OK &&
-	            vla_image_decode(b.data, b.n * 2 / 3, &o, &part, NULL) == VLA_OK;
+		    vla_image_decode(b.data, b.n * 2 / 3, &o, &part, NULL) == VLA_OK;
 	ok(good && memcmp(whole.data, part.data, 64 * 3 * 8) == 0, "%s: the upper rows are there", name);
 	for (size_t i = 0; good && i < 64 * 3; i++)
 		good = part.data[63 * 64 * 3 + i] == 128;
@@ -290,7 +297,7 @@ static bool decodes_to(const char *p, size_t n, const uint8_t *want, size_t byte
 {
 	vla_image im = VLA_IMAGE_INIT;
 	bool good = vla_image_decode(p, n, NULL, &im, NULL) == VLA_OK && vla_image_bytes(&im) == bytes &&
-	            memcmp(im.data, want, bytes) == 0;
+		    memcmp(im.data, want, bytes) == 0;
 	vla_image_release(&im);
 	return good;
 }
@@ -321,7 +328,8 @@ static void exif(void)
 	big[19] = 9;
 	ok(vla_exif_orientation(big, sizeof big) == 1, "9 is none");
 	// Where the stored pixels of [a b c; d e f] are seen.
-	static const char *const seen[] = { "abcdef", "cbafed", "fedcba", "defabc", "adbecf", "daebfc", "fcebda", "cfbead" };
+	static const char *const seen[] = { "abcdef", "cbafed", "fedcba", "defabc",
+					    "adbecf", "daebfc", "fcebda", "cfbead" };
 	for (int o = 1; o <= 8; o++) {
 		vla_image im = VLA_IMAGE_INIT;
 		good = vla_image_reserve(&im, 3, 2, 1, NULL) == VLA_OK;
@@ -349,7 +357,8 @@ static void streams(void)
 		ok(vla_image_next(f, NULL, &im, NULL) == VLA_OK && equal(&im, &b), "PPM in a stream");
 		ok(vla_image_next(f, NULL, &im, NULL) == VLA_OK && equal(&im, &a), "PNG in a stream");
 		ok(vla_image_next(f, NULL, &im, NULL) == VLA_OK && im.width == 13, "JPEG in a stream");
-		ok(vla_image_next(f, NULL, &im, NULL) == VLA_OK && im.width == 2 && im.data[3] == 'b', "PGM in a stream");
+		ok(vla_image_next(f, NULL, &im, NULL) == VLA_OK && im.width == 2 && im.data[3] == 'b',
+		   "PGM in a stream");
 	}
 	ok(vla_image_next(f, NULL, &im, NULL) == VLA_EOF, "the end of the stream");
 	fclose(f);
@@ -383,7 +392,8 @@ static void scaled(void)
 	vla_image a = drawn(200, 120, 3), im = VLA_IMAGE_INIT;
 	vla_buf jpg = encoded(&a, ".jpg");
 	vla_image_opts o = VLA_IMAGE_OPTS_INIT;
-	static const uint32_t min_side[] = { 0, 120, 61, 60, 31, 30, 15, 14 }, want[] = { 120, 120, 120, 60, 60, 30, 15, 15 };
+	static const uint32_t min_side[] = { 0, 120, 61, 60, 31, 30, 15, 14 },
+			      want[] = { 120, 120, 120, 60, 60, 30, 15, 15 };
 	for (size_t i = 0; i < 8; i++) {
 		o.min_side = min_side[i];
 		ok(vla_image_decode(jpg.data, jpg.n, &o, &im, NULL) == VLA_OK && im.height == want[i],

@@ -84,9 +84,11 @@ static void by_hand(void)
 	// Centre 1: distances 0.5 0.5 1.5 over 2 give weights 3 3 1 of 7; the other side mirrors.
 	ok(out.data[0] == 71 && out.data[1] == 121, "bilinear weights 3 3 1 of 7: %d %d", out.data[0], out.data[1]);
 	ok(vla_image_resize(&in, 8, 1, VLA_FILTER_NEAREST, &out, NULL) == VLA_OK && out.data[0] == 0 &&
-	   out.data[1] == 0 && out.data[2] == 100 && out.data[5] == 200 && out.data[7] == 50, "nearest doubles");
+		   out.data[1] == 0 && out.data[2] == 100 && out.data[5] == 200 && out.data[7] == 50,
+	   "nearest doubles");
 	ok(vla_image_resize(&in, 8, 1, VLA_FILTER_BILINEAR, &out, NULL) == VLA_OK && out.data[1] == 25 &&
-	   out.data[2] == 75, "bilinear enlarges by quarters: %d %d", out.data[1], out.data[2]);
+		   out.data[2] == 75,
+	   "bilinear enlarges by quarters: %d %d", out.data[1], out.data[2]);
 	// Keys' kernel at 0.25 0.75 1.25 1.75: 0.8672 0.2266 -0.0703 -0.0234; around 1 and 2, 100 and 200.
 	ok(vla_image_resize(&in, 8, 1, VLA_FILTER_BICUBIC, &out, NULL) == VLA_OK && out.data[3] == 131,
 	   "bicubic by hand: %d", out.data[3]);
@@ -118,7 +120,7 @@ static void channels_agree(void)
 		one.data[i] = in.data[3 * i + 1];
 	for (int f = 1; f < 4; f++) {
 		bool good = vla_image_resize(&in, 40, 33, (vla_filter)f, &out, NULL) == VLA_OK &&
-		            vla_image_resize(&one, 40, 33, (vla_filter)f, &out1, NULL) == VLA_OK;
+			    vla_image_resize(&one, 40, 33, (vla_filter)f, &out1, NULL) == VLA_OK;
 		for (size_t i = 0; good && i < 40 * 33; i++)
 			good = out.data[3 * i + 1] == out1.data[i];
 		ok(good, "grey equals green, %s", filters[f]);
@@ -135,7 +137,8 @@ static void alpha(void)
 	uint8_t px[8] = { 255, 0, 0, 0, 0, 0, 255, 255 };
 	vla_image in = { 2, 1, 4, px, 0 }, out = VLA_IMAGE_INIT;
 	ok(vla_image_resize(&in, 1, 1, VLA_FILTER_BILINEAR, &out, NULL) == VLA_OK && out.data[0] == 0 &&
-	   out.data[2] == 255 && out.data[3] == 128, "invisible colour does not bleed");
+		   out.data[2] == 255 && out.data[3] == 128,
+	   "invisible colour does not bleed");
 	vla_image_release(&out);
 }
 
@@ -143,19 +146,25 @@ static void boxes(void)
 {
 	vla_image in = noise(50, 40, 3), a = VLA_IMAGE_INIT, b = VLA_IMAGE_INIT, cut = VLA_IMAGE_INIT;
 	ok(vla_image_resize(&in, 20, 21, VLA_FILTER_BICUBIC, &a, NULL) == VLA_OK &&
-	   vla_image_resize_box(&in, 0, 0, 50, 40, 20, 21, VLA_FILTER_BICUBIC, &b, NULL) == VLA_OK &&
-	   memcmp(a.data, b.data, 20 * 21 * 3) == 0, "the whole box is the whole picture");
+		   vla_image_resize_box(&in, 0, 0, 50, 40, 20, 21, VLA_FILTER_BICUBIC, &b, NULL) == VLA_OK &&
+		   memcmp(a.data, b.data, 20 * 21 * 3) == 0,
+	   "the whole box is the whole picture");
 	ok(vla_image_resize_box(&in, 5, 6, 10, 12, 10, 12, VLA_FILTER_NEAREST, &b, NULL) == VLA_OK &&
-	   vla_image_crop(&in, 5, 6, 10, 12, &cut, NULL) == VLA_OK && memcmp(cut.data, b.data, 10 * 12 * 3) == 0,
+		   vla_image_crop(&in, 5, 6, 10, 12, &cut, NULL) == VLA_OK &&
+		   memcmp(cut.data, b.data, 10 * 12 * 3) == 0,
 	   "a box of the same size is a crop");
 	ok(vla_image_resize_box(&in, 5, 6, 10, 12, 10, 12, VLA_FILTER_LANCZOS, &b, NULL) == VLA_OK &&
-	   memcmp(cut.data, b.data, 10 * 12 * 3) == 0, "with lanczos too");
+		   memcmp(cut.data, b.data, 10 * 12 * 3) == 0,
+	   "with lanczos too");
 	ok(vla_image_resize_box(&in, -10, -10, 5, 5, 4, 4, VLA_FILTER_BILINEAR, &b, NULL) == VLA_OK && b.data[0] == 0 &&
-	   b.data[47] == 0, "zeros outside");
+		   b.data[47] == 0,
+	   "zeros outside");
 	ok(vla_image_resize_box(&in, -1, 38.5, 3, 3, 3, 3, VLA_FILTER_NEAREST, &b, NULL) == VLA_OK && b.data[0] == 0 &&
-	   b.data[3] == in.data[39 * 50 * 3], "a box over the corner");
+		   b.data[3] == in.data[39 * 50 * 3],
+	   "a box over the corner");
 	ok(vla_image_crop(&in, -2, -3, 4, 5, &cut, NULL) == VLA_OK && cut.data[0] == 0 &&
-	   memcmp(cut.data + (3 * 4 + 2) * 3, in.data, 6) == 0, "a crop over the corner");
+		   memcmp(cut.data + (3 * 4 + 2) * 3, in.data, 6) == 0,
+	   "a crop over the corner");
 	vla_err err = VLA_ERR_INIT;
 	ok(vla_image_resize(&in, 0, 5, VLA_FILTER_BICUBIC, &a, &err) == VLA_EINVAL, "0 pixels: %s", err.msg);
 	ok(vla_image_resize(&in, 5, 5, (vla_filter)9, &a, &err) == VLA_EINVAL, "no filter: %s", err.msg);
@@ -176,7 +185,8 @@ static void sizes(void)
 		for (uint32_t h = 1; h < 70; h += 5) {
 			vla_image in = noise(w, h, 1 + 2 * (w & 1));
 			for (int f = 0; f < 4; f++)
-				good = good && vla_image_resize(&in, 70 - w, h / 2 + 1, (vla_filter)f, &out, NULL) == VLA_OK;
+				good = good &&
+				       vla_image_resize(&in, 70 - w, h / 2 + 1, (vla_filter)f, &out, NULL) == VLA_OK;
 			vla_image_release(&in);
 		}
 	ok(good, "all small sizes");

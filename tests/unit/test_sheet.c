@@ -33,7 +33,8 @@ static void shapes(void)
 {
 	vla_image im = canvas(20, 10, 3), grey = canvas(4, 4, 1), rgba = canvas(4, 4, 4);
 	vla_draw_fill(&im, -5, 8, 10, 100, red);
-	ok(changed(&im) == 10 && im.data[(9 * 20 + 4) * 3] == 255 && im.data[(9 * 20 + 4) * 3 + 1] == 0, "a clipped fill");
+	ok(changed(&im) == 10 && im.data[(9 * 20 + 4) * 3] == 255 && im.data[(9 * 20 + 4) * 3 + 1] == 0,
+	   "a clipped fill");
 	vla_draw_fill(&im, INT32_MAX, INT32_MIN, INT32_MAX, INT32_MAX, red);
 	vla_draw_fill(&im, 3, 3, -2, -2, red);
 	vla_draw_outline(&im, INT32_MIN, INT32_MIN, INT32_MAX, INT32_MAX, 5, red);
@@ -48,7 +49,8 @@ static void shapes(void)
 	ok(grey.data[0] == 76 && rgba.data[0] == 255 && rgba.data[3] == 255, "grey and alpha");
 	rgba.data[3] = 51;
 	vla_draw_image(&im, 19, 9, &rgba);
-	ok(im.data[(9 * 20 + 19) * 3] == 211 && im.data[(9 * 20 + 19) * 3 + 1] == 160, "a picture with alpha at the corner");
+	ok(im.data[(9 * 20 + 19) * 3] == 211 && im.data[(9 * 20 + 19) * 3 + 1] == 160,
+	   "a picture with alpha at the corner");
 	vla_image_release(&im);
 	vla_image_release(&grey);
 	vla_image_release(&rgba);
@@ -60,7 +62,8 @@ static void text(void)
 	vla_draw_text(&im, NULL, 0, 0, 1, "I", black);
 	ok(changed(&im) == 11 && im.data[(2 * 40 + 1) * 3] == 0 && im.data[(8 * 40 + 3) * 3] == 0, "the letter I");
 	vla_draw_text(&im, NULL, -3, -5, 3, "clipped everywhere \xe4\xb8\xad\xe6\x96\x87", black);
-	ok(vla_text_width(NULL, "abc") == 18 && vla_text_width(NULL, "\xe4\xb8\xad") == 12 && vla_text_width(NULL, "") == 0,
+	ok(vla_text_width(NULL, "abc") == 18 && vla_text_width(NULL, "\xe4\xb8\xad") == 12 &&
+		   vla_text_width(NULL, "") == 0,
 	   "widths");
 	ok(vla_text_width(NULL, "e\xcc\x81") == 6, "a combining mark has none");
 	vla_image_release(&im);
@@ -140,7 +143,9 @@ static void font_file(void)
 	ok(g.width == 16 && g.height == 16 && g.row[0] == 0x8001 && g.row[15] == 1, "a wide glyph");
 	vla_font_glyph(f, 'A', &g);
 	ok(g.width == 8 && g.row[4] == 0x1800, "a narrow glyph");
-	ok(vla_text_width(f, "A\xe4\xb8\xad" "B") == 32, "the width with a missing glyph");
+	ok(vla_text_width(f, "A\xe4\xb8\xad"
+			     "B") == 32,
+	   "the width with a missing glyph");
 	vla_font_free(f);
 	out = fopen(path, "w");
 	fputs("0042:00000000000000000000000000000000\n0041:00000000000000000000000000000000\n", out);
@@ -165,7 +170,8 @@ static void sheets(void)
 	const vla_image *im = vla_sheet_picture(s);
 	ok(im->width == 6 + 2 * 70 && im->height == 6 + 18 + 3 * (64 + 4 * 12 + 2 + 6), "its size: %lu %lu",
 	   (unsigned long)im->width, (unsigned long)im->height);
-	ok(vla_sheet_put(s, 0, &wide, "a very long caption that does not fit into its three short lines", 0.5, &err) == VLA_OK,
+	ok(vla_sheet_put(s, 0, &wide, "a very long caption that does not fit into its three short lines", 0.5, &err) ==
+		   VLA_OK,
 	   "wide");
 	ok(vla_sheet_put(s, 1, &grey, NULL, NAN, &err) == VLA_OK, "small and grey, no caption, no score");
 	ok(vla_sheet_put(s, 2, NULL, "\xe4\xb8\xad\xe6\x96\x87", -1, &err) == VLA_OK, "missing");
