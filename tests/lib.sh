@@ -12,6 +12,7 @@ LC_ALL=C
 B=${B:-build}
 case $B in /*) ;; *) B=$PWD/$B ;; esac
 top=$PWD
+# shellcheck disable=SC2034 # for the tests
 shared=${VLA_SHARED:-$top/../shared}
 PATH=$B/bin:/usr/bin:/bin
 export LC_ALL PATH B

@@ -130,6 +130,12 @@ void refuse_terminal(const char *output)
 		usage_error("will not write binary data to a terminal; use -o FILE or a pipe");
 }
 
+void refuse_terminal_input(void)
+{
+	if (isatty(STDIN_FILENO))
+		usage_error("no input given, and standard input is a terminal");
+}
+
 double seconds(void)
 {
 	struct timespec t;

@@ -49,6 +49,9 @@ int finish(int status) VLA_MUST_USE;
 /* Dies when binary data would go to a terminal; output is the argument of -o or NULL. */
 void refuse_terminal(const char *output);
 
+/* Dies when a tool without operands would wait for a terminal. */
+void refuse_terminal_input(void);
+
 /* A line on standard error that is rewritten in place; silent when that is no terminal, or with -q. */
 struct progress {
 	const char *unit;          // "images"

@@ -35,8 +35,7 @@ void inputs_init(struct inputs *in, char *const *operand, int n, const struct op
 		if (!in->list)
 			die("cannot open '%s':", com->files_from);
 	} else if (n == 0) {
-		if (isatty(STDIN_FILENO))
-			usage_error("no input given, and standard input is a terminal");
+		refuse_terminal_input();
 		in->operand = from_stdin;
 		in->n = 1;
 	}

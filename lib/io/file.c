@@ -126,19 +126,55 @@ struct vla_outfile {
 	FILE *f;
 	char *path; // target, symbolic links followed; NULL for standard output
 	char *temp; // NULL when the target is written directly
+	bool named; // temp exists as a name
 };
+
+// Where the system can, the file has no name before it is complete: then nothing is left behind however the process ends.
+static int open_nameless(const char *path, mode_t mode)
+{
+#ifdef O_TMPFILE
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? vla_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : vla_strdup(".");
+	int fd = folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode) : -1;
+	free(folder);
+	char proc[40];
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	if (fd >= 0 && access(proc, F_OK) != 0) { // it could not be given a name later
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+#else
+	(void)path, (void)mode;
+	return -1;
+#endif
+}
+
+static bool give_name(int fd, const char *name)
+{
+	char proc[40];
+	snprintf(proc, sizeof proc, "/proc/self/fd/%d", fd);
+	(void)unlink(name); // left by a dead process that had our number
+	return linkat(AT_FDCWD, proc, AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+}
 
 static vla_status open_temp(vla_outfile *o, const struct stat *old, vla_err *err)
 {
+	mode_t mode = old ? old->st_mode & 0777 : 0666;
 	o->temp = vla_format("%s.tmp.%ld", o->path, (long)getpid());
 	if (!o->temp)
 		return vla_nomem(err);
-	int fd = open(o->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, old ? old->st_mode & 0777 : 0666);
+	int fd = open_nameless(o->path, mode);
+	if (fd < 0) {
+		fd = open(o->temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+		o->named = fd >= 0;
+	}
 	if (fd >= 0 && !(o->f = fdopen(fd, "wb"))) {
 		close(fd);
-		unlink(o->temp);
+		if (o->named)
+			unlink(o->temp);
 	}
-	return o->f ? VLA_OK : fail_errno(err, "create", o->temp);
+	return o->f ? VLA_OK : fail_errno(err, "create", o->path);
 }
 
 vla_status vla_outfile_open(const char *path, vla_outfile **out, vla_err *err)
@@ -189,6 +225,8 @@ vla_status vla_outfile_commit(vla_outfile *o, vla_err *err)
 	// A device or a pipe cannot be synced, and need not be.
 	if (fsync(fileno(o->f)) != 0 && errno != EINVAL && errno != EROFS)
 		return fail_errno(err, "write", name);
+	if (o->temp && !o->named && !(o->named = give_name(fileno(o->f), o->temp)))
+		return fail_errno(err, "create", o->temp);
 	FILE *f = o->f;
 	o->f = NULL;
 	if (fclose(f) != 0)
@@ -206,7 +244,7 @@ void vla_outfile_close(vla_outfile *o)
 		return;
 	if (o->f && o->path)
 		fclose(o->f);
-	if (o->temp)
+	if (o->temp && o->named)
 		unlink(o->temp);
 	free(o->temp);
 	free(o->path);

@@ -74,8 +74,7 @@ static vla_status read_line(vla_table *t, vla_err *err)
 	return VLA_OK;
 }
 
-// Undoes the escapes in place.
-static void unescape(char *s)
+void vla_tsv_unescape(char *s)
 {
 	char *out = strchr(s, '\\');
 	if (!out)
@@ -116,7 +115,7 @@ static vla_status read_head(vla_table *t, vla_err *err)
 		next = strchr(p, '\t');
 		if (next)
 			*next++ = 0;
-		unescape(p);
+		vla_tsv_unescape(p);
 		if (t->ncolumns == MAX_COLUMNS)
 			return vla_fail(err, VLA_EFORMAT, "'%s' has over %d columns", t->path, MAX_COLUMNS);
 		VLA_TRY(add_field(t, t->head.n, 0, false, err));
@@ -180,7 +179,7 @@ static vla_status split_tsv(vla_table *t, vla_err *err)
 		next = strchr(p, '\t');
 		if (next)
 			*next++ = 0;
-		unescape(p);
+		vla_tsv_unescape(p);
 		if (n < t->ncolumns) {
 			t->field[n].value = (size_t)(p - base);
 			t->field[n].present = true;

@@ -43,6 +43,8 @@ const char *vla_table_name(const vla_table *t, size_t i);
 const char *vla_table_value(const vla_table *t, size_t i);
 /* TSV: whether the header names the column. JSON Lines: true, since only a row can tell. */
 bool vla_table_has(const vla_table *t, const char *name);
+/* Undoes the escapes of a TSV field in place. */
+void vla_tsv_unescape(char *s);
 /* Number of the current line, from 1. */
 size_t vla_table_line(const vla_table *t);
 

@@ -7,7 +7,8 @@
  *		vla_outfile_close(o);
  *	}
  *
- * What is written goes to FILE.tmp.PID, which commit flushes, syncs and renames to FILE. Standard output ("-" or NULL)
+ * What is written goes to a file without a name (FILE.tmp.PID where the file system has no such thing), which commit flushes,
+ * syncs and renames to FILE. Standard output ("-" or NULL)
  * and existing files that are not plain files (/dev/null, a named pipe) are written directly.
  */
 #ifndef VLA_FILE_H

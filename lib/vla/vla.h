@@ -3,6 +3,7 @@
 #define VLA_VLA_H
 
 #include <vla/checkpoint.h>
+#include <vla/convert.h>
 #include <vla/dtype.h>
 #include <vla/file.h>
 #include <vla/image.h>

@@ -1,4 +1,5 @@
 # What every tool must do; sourced after tests/lib.sh.
+# shellcheck disable=SC2154 # $tmp and $top come from tests/lib.sh
 #
 #	missing='--count none.vle'        # arguments that name a missing file; default: none.vle
 #	full='--to tsv a.vle'             # arguments that print something, run in $tmp/full; default: --help
@@ -31,7 +32,7 @@ examples() {
 }
 
 names_option() {
-	grep -q "Fl \\(Fl \\|\\\\\{0,1\}-\\)$2\( \|$\)" "$1"
+	grep -q "Fl \(Fl \|\\\{0,1\}-\)$2\( \|$\)" "$1"
 }
 
 in_folder() (
