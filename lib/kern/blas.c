@@ -1,6 +1,7 @@
 /* Matrix products over OpenBLAS. OpenBLAS runs one thread; C is cut into pieces of rows or columns whose sizes follow from
  * the shape, and the pool's workers take pieces. */
 #include "kern/kern.h"
+#include "kern/skinny.h"
 #include "kern/split.h"
 
 #include <cblas.h>
@@ -28,15 +29,24 @@ void vla_sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, cons
 				C[i * ldc + j] = beta == 0 ? 0 : beta * C[i * ldc + j];
 		return;
 	}
+	bool plain = alpha == 1 && (beta == 0 || beta == 1);
+	if (plain && !ta && M >= 48 && vla_skinny_fits(N, K)) {
+		vla_skinny_rows(tb, M, N, K, A, lda, B, ldb, beta == 1, C, ldc);
+		return;
+	}
+	if (plain && ta && !tb && K >= 128 && vla_skinny_fits(N, M)) {
+		vla_skinny_tall(M, N, K, A, lda, B, ldb, beta == 1, C, ldc);
+		return;
+	}
 	cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)M, (blasint)N,
 	            (blasint)K, alpha, A, (blasint)lda, B, (blasint)ldb, beta, C, (blasint)ldc);
 }
 
-// Every piece packs the other operand again, so pieces stay large: at least 160 rows and 4 million multiply-adds.
+// Every piece packs the other operand again, so pieces stay large: at least 160 rows and a million multiply-adds.
 size_t vla_gemm_piece(size_t len, size_t other, size_t K)
 {
 	double work = (double)len * (double)other * (double)K;
-	size_t n = len / 160, most = work / 4e6 < 256 ? (size_t)(work / 4e6) : 256;
+	size_t n = len / 160, most = work / 1e6 < 256 ? (size_t)(work / 1e6) : 256;
 	if (n > most)
 		n = most;
 	if (n <= 1)

@@ -39,10 +39,8 @@ VLA_INLINE void vla_v8_store(float *p, vla_v8 v)
 	*(vla_v8u *)p = (vla_v8u)v;
 }
 
-VLA_INLINE vla_v8 vla_v8_set(float x)
-{
-	return (vla_v8){ x, x, x, x, x, x, x, x };
-}
+// A broadcast. A macro, since GCC puts a vector that a function returns together from single lanes.
+#define vla_v8_set(x) ((vla_v8){ (x), (x), (x), (x), (x), (x), (x), (x) })
 
 VLA_INLINE float vla_v8_sum(vla_v8 v)
 {

@@ -2,6 +2,7 @@
  * activation put on each piece while it is in cache; bf16 and int8 are oneDNN's (see dnnl.c). */
 #include "kern/dnnl.h"
 #include "kern/kern.h"
+#include "kern/skinny.h"
 #include "kern/split.h"
 
 struct vla_packed {
@@ -90,10 +91,15 @@ static void packed_pieces(void *ctx, size_t begin, size_t end, unsigned worker)
 		if (j->columns) {
 			vla_sgemm(false, true, j->M, n, K, 1, j->A, j->lda, j->p->W + at * K, K, 0, j->C + at, j->ldc);
 			vla_bias_act(j->M, n, j->bias ? j->bias + at : NULL, j->act, j->C + at, j->ldc);
-		} else {
-			vla_sgemm(false, true, n, N, K, 1, j->A + at * j->lda, j->lda, j->p->W, K, 0, j->C + at * j->ldc,
-			          j->ldc);
-			vla_bias_act(n, N, j->bias, j->act, j->C + at * j->ldc, j->ldc);
+			continue;
+		}
+		// With small weights, rows in blocks that are still in cache when bias and activation come.
+		size_t step = (j->bias || j->act != VLA_ACT_NONE) && vla_skinny_fits(N, K) ? 32768 / N + 48 : n;
+		for (size_t end_row = at + n, rows; at < end_row; at += rows) {
+			rows = end_row - at < step ? end_row - at : step;
+			vla_sgemm(false, true, rows, N, K, 1, j->A + at * j->lda, j->lda, j->p->W, K, 0,
+			          j->C + at * j->ldc, j->ldc);
+			vla_bias_act(rows, N, j->bias, j->act, j->C + at * j->ldc, j->ldc);
 		}
 	}
 }
