@@ -21,7 +21,7 @@ const vla_recipe_row vla_recipe_rows[] = {
 	N_INT("run", "prefetch", "4", 1, 1024, "batches prepared ahead"),
 	N_INT("run", "picture_cache", "2048", 0, BIG, "MiB of decoded pictures kept in memory"),
 	N_INT("run", "log_interval", "50", 1, BIG, "steps between two lines of the log"),
-	CHOICE("run", "save_dtype", "f32", "f32|f16|bf16", "element type of the model that is written"),
+	CHOICE("run", "save_dtype", "f32", "f32|f16|bf16|i8", "element type of the model that is written"),
 	CHOICE("run", "compute", "f32", "f32|bf16|auto", "arithmetic of matrix products"),
 
 	INT("tokenizer", "vocab_size", "8192", 257, 1000000, "size of the vocabulary to train"),

@@ -347,7 +347,7 @@ static vla_status export(struct loop *l)
 	char *path = vla_format("%s/export", t->o->dir);
 	if (!path)
 		return vla_nomem(l->err);
-	static const vla_dtype dtypes[] = { VLA_F32, VLA_F16, VLA_BF16 };
+	static const vla_dtype dtypes[] = { VLA_F32, VLA_F16, VLA_BF16, VLA_I8 };
 	vla_state_swap_ema(t);
 	vla_status s = vla_model_save(t->model, path, dtypes[vla_recipe_choice(t->r, "run", NULL, "save_dtype")], l->err);
 	vla_state_swap_ema(t);
@@ -355,11 +355,11 @@ static vla_status export(struct loop *l)
 	return s;
 }
 
-static vla_status measure(struct loop *l)
+static vla_status measure(struct loop *l, bool last)
 {
 	vla_trainer *t = l->t;
 	vla_state_swap_ema(t);
-	vla_status s = vla_evaluate(t, l->s->sec->name, t->step, l->err);
+	vla_status s = vla_evaluate(t, l->s->sec->name, t->step, last, l->err);
 	vla_state_swap_ema(t);
 	return s;
 }
@@ -379,7 +379,7 @@ static vla_status after_step(struct loop *l)
 		stop = stop || st == VLA_ECANCELED;
 	}
 	if (vla_evaluate_due(t, t->step, last))
-		VLA_TRY(measure(l));
+		VLA_TRY(measure(l, last));
 	if (s->export && t->step % s->export == 0 && !last)
 		VLA_TRY(export(l));
 	bool due = (s->checkpoint && t->step % s->checkpoint == 0) ||

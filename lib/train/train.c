@@ -128,7 +128,7 @@ static vla_status run_stages(vla_trainer *t, vla_err *err)
 
 static vla_status save_model(vla_trainer *t, vla_err *err)
 {
-	static const vla_dtype dtypes[] = { VLA_F32, VLA_F16, VLA_BF16 };
+	static const vla_dtype dtypes[] = { VLA_F32, VLA_F16, VLA_BF16, VLA_I8 };
 	vla_params_unpack(vla_model_params(t->model));
 	return vla_model_save(t->model, t->o->dir, dtypes[vla_recipe_choice(t->r, "run", NULL, "save_dtype")], err);
 }
