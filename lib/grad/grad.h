@@ -201,8 +201,8 @@ vla_tensor *vla_batch_norm_act(vla_step *g, vla_tensor *x, vla_tensor *gamma, vl
                                vla_param *var, float eps, float momentum, vla_act act);
 vla_tensor *vla_layer_norm(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, float eps);
 vla_tensor *vla_activation(vla_step *g, vla_tensor *x, vla_act act); /* element-wise; see kern.h */
-vla_tensor *vla_add(vla_step *g, vla_tensor *a, vla_tensor *b);      /* b: same shape, or a suffix of a's shape (repeated) */
-vla_tensor *vla_mul(vla_step *g, vla_tensor *a, vla_tensor *b);      /* as add; b may also be a scalar [1] */
+vla_tensor *vla_add(vla_step *g, vla_tensor *a, vla_tensor *b);      /* b: same shape, a suffix of a's shape (repeated), or one number [1] */
+vla_tensor *vla_mul(vla_step *g, vla_tensor *a, vla_tensor *b);      /* as add */
 vla_tensor *vla_scale(vla_step *g, vla_tensor *a, float s);
 vla_tensor *vla_exp(vla_step *g, vla_tensor *a);
 vla_tensor *vla_softmax(vla_step *g, vla_tensor *x);                 /* over the last dimension */

@@ -1,9 +1,9 @@
-/* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table). */
+/* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table) or be one number. */
 #include "grad/broadcast.h"
 
 static vla_status add_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
-	return vla_suffix_shape(nd, false, out, err);
+	return vla_suffix_shape(nd, true, out, err);
 }
 
 static void add_row(float *out, const float *a, const float *b, size_t n)
@@ -43,6 +43,7 @@ static bool add_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out)
 		{ 3, 1, { 2, 3, 70 }, { 70 } },
 		{ 3, 2, { 4, 3, 2 }, { 3, 2 } },
 		{ 2, 1, { 7, 1 }, { 1 } },
+		{ 2, 1, { 7, 3 }, { 1 } },
 	};
 	if (i >= sizeof c / sizeof c[0])
 		return false;
