@@ -284,7 +284,7 @@ static bool read_line(const char *s, struct hex *h)
 {
 	size_t i = 0, n = 0;
 	memset(h, 0, sizeof *h);
-	for (; digit(s[i]) >= 0 && i < 6; i++)
+	for (; i < 6 && digit(s[i]) >= 0; i++)
 		h->c = h->c << 4 | (uint32_t)digit(s[i]);
 	if (i < 4 || s[i] != ':')
 		return false;

@@ -1,5 +1,6 @@
 /* Allocation failures on demand: include once in a test program. The program's malloc family counts; the n-th call from
  * fault_at(n) on fails, and so do all after it. fault_live() is the number of blocks allocated and not yet freed.
+ * The calls of shared libraries count too when FAULT_SHARED is defined before.
  * Sanitizers bring their own malloc: FAULTS is 0 there and the functions do nothing. */
 #ifndef VLA_TESTS_FAULT_H
 #define VLA_TESTS_FAULT_H
@@ -31,6 +32,9 @@ static inline long fault_live(void)
 }
 
 #if FAULTS
+#ifdef FAULT_SHARED
+#pragma GCC visibility push(default)
+#endif
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t size);
 void *__libc_realloc(void *p, size_t n);
@@ -86,6 +90,9 @@ void free(void *p)
 		atomic_fetch_sub(&fault_blocks, 1);
 	__libc_free(p);
 }
+#ifdef FAULT_SHARED
+#pragma GCC visibility pop
+#endif
 #endif
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 static bool same(const vla_image *im, const uint8_t *want, const size_t shape[4])
 {
@@ -314,6 +315,65 @@ static void pnm(void)
 	ok(decodes_to("P5 1 1 7\n\xff", 10, one, 3), "samples over the maximum are clipped");
 }
 
+static void chunk(vla_buf *b, const char *type, const uint8_t *p, size_t n)
+{
+	uint8_t head[8] = { 0, 0, (uint8_t)(n >> 8), (uint8_t)n }, tail[4];
+	memcpy(head + 4, type, 4);
+	uLong crc = crc32(crc32(0, head + 4, 4), p, (uInt)n);
+	for (int i = 0; i < 4; i++)
+		tail[i] = (uint8_t)(crc >> (24 - 8 * i));
+	if (vla_buf_add(b, head, 8, NULL) != VLA_OK || vla_buf_add(b, p, n, NULL) != VLA_OK ||
+	    vla_buf_add(b, tail, 4, NULL) != VLA_OK)
+		abort();
+}
+
+/* A grey PNG of 6 x 9 whose pixel (x, y) is 20 x + y, of the samples that are given. */
+static vla_buf by_hand(bool interlaced, const uint8_t *samples, size_t n)
+{
+	uint8_t head[13] = { 0, 0, 0, 6, 0, 0, 0, 9, 8, 0, 0, 0, interlaced }, z[256];
+	uLongf zn = sizeof z;
+	vla_buf b = { 0 };
+	if (compress(z, &zn, samples, n) != Z_OK || vla_buf_add(&b, "\x89PNG\r\n\x1a\n", 8, NULL) != VLA_OK)
+		abort();
+	chunk(&b, "IHDR", head, 13);
+	chunk(&b, "IDAT", z, zn);
+	chunk(&b, "IEND", (const uint8_t *)"", 0);
+	return b;
+}
+
+/* Files that end properly but hold too few rows, and interlaced ones, whose passes are written out here. */
+static void hand_made_png(void)
+{
+	static const uint8_t pass[7][4] = { { 0, 0, 8, 8 }, { 4, 0, 8, 8 }, { 0, 4, 4, 8 }, { 2, 0, 4, 4 },
+					    { 0, 2, 2, 4 }, { 1, 0, 2, 2 }, { 0, 1, 1, 2 } };
+	uint8_t s[200];
+	size_t n = 0;
+	for (int i = 0; i < 7; i++)
+		for (int y = pass[i][1]; y < 9; y += pass[i][3]) {
+			s[n++] = 0;
+			for (int x = pass[i][0]; x < 6; x += pass[i][2])
+				s[n++] = (uint8_t)(20 * x + y);
+		}
+	vla_image im = VLA_IMAGE_INIT;
+	vla_buf b = by_hand(true, s, n);
+	bool good = vla_image_decode(b.data, b.n, NULL, &im, NULL) == VLA_OK && im.width == 6 && im.height == 9;
+	for (uint32_t i = 0; good && i < 54; i++)
+		good = im.data[3 * i] == 20 * (i % 6) + i / 6;
+	ok(good, "an interlaced PNG");
+	prefixes("an interlaced PNG", &b);
+	vla_buf_release(&b);
+	for (n = 0; n < 9 * 7; n++)
+		s[n] = n % 7 ? (uint8_t)(20 * (n % 7 - 1) + n / 7) : 0;
+	b = by_hand(false, s, n);
+	ok(vla_image_decode(b.data, b.n, NULL, &im, NULL) == VLA_OK && im.data[3 * 53] == 108, "one that is not");
+	vla_buf_release(&b);
+	b = by_hand(false, s, 5 * 7);
+	vla_status st = vla_image_decode(b.data, b.n, NULL, &im, NULL);
+	ok(st == VLA_ETRUNC, "5 of 9 rows: %s", vla_status_name(st));
+	vla_buf_release(&b);
+	vla_image_release(&im);
+}
+
 /* An EXIF block of one entry. */
 static void exif(void)
 {
@@ -415,6 +475,7 @@ int main(void)
 	cut_is_grey(".ppm");
 	wrong_types();
 	pnm();
+	hand_made_png();
 	exif();
 	streams();
 	scaled();
