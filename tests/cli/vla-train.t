@@ -1,0 +1,261 @@
+#!/bin/sh
+# vla-train on pictures that the test makes: recipes, refusals, exact resumption, teachers, shards, measurements.
+. tests/lib.sh
+. tests/cli/battery.sh
+
+# colour N: a small picture of colour N % 4, with noise.
+colour() {
+	awk -v i="$1" 'BEGIN {
+		srand(i); c = i % 4; printf "P6\n24 20\n255\n"
+		for (k = 0; k < 480; k++) {
+			n = int(rand() * 30)
+			printf "%c%c%c", (c == 0 || c == 3 ? 90 : 10) + n, (c == 1 || c == 3 ? 90 : 10) + n, (c == 2 ? 90 : 10) + n
+		}
+	}'
+}
+
+# Pictures, manifests and a model's configuration in the current folder.
+prepare() {
+	[ ! -f pictures.tsv ] || return 0
+	mkdir -p pic sorted/red sorted/green_or_so
+	printf 'file\tsplit\tclass\tclass_zh\tcaption\n' >pictures.tsv
+	i=0
+	while [ $i -lt 24 ]; do
+		colour $i >pic/$i.ppm
+		case $((i % 4)) in
+		0) name=red zh=红; cp pic/$i.ppm sorted/red/ ;;
+		1) name=green zh=绿; cp pic/$i.ppm sorted/green_or_so/ ;;
+		2) name=blue zh=蓝 ;;
+		*) name=yellow zh=黄 ;;
+		esac
+		split=train
+		[ $((i / 4)) -lt 5 ] || split=test
+		printf 'pic/%d.ppm\t%s\t%s\t%s\ta picture of something %s\n' $i $split $name $zh $name
+		printf 'pic/%d.ppm\t%s\t%s\t%s\tit looks %s\n' $i $split $name $zh $name
+		i=$((i + 1))
+	done >>pictures.tsv
+	cat >model.json <<-'END'
+		{ "model_type": "vla_dual", "dim": 16, "logit_scale": 10,
+		  "image": { "tower": "convnet", "size": 16, "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "stem": { "channels": 8 },
+		    "stages": [ { "channels": 8, "expand": 2, "stride": 2 }, { "channels": 16, "expand": 2 } ], "hidden": 32 },
+		  "text": { "tower": "bag", "width": 16 } }
+	END
+	cat >pairs.recipe <<-'END'
+		[run]
+		log_interval = 5
+		[tokenizer]
+		vocab_size = 300
+		[model]
+		config = model.json
+		[data pictures]
+		manifest = pictures.tsv
+		where = split=train
+		names = class, class_zh
+		template.class = a photo of a {} thing | something {}
+		jitter = 0.2
+		word_dropout = 0.1
+		[objective pairs]
+		kind = contrastive
+		[stage main]
+		steps = 30
+		batch = 8
+		lr = 0.01
+		warmup = 3
+		ema = 0.9
+		checkpoint = 7
+		[eval held]
+		manifest = pictures.tsv
+		where = split=test
+		names = class, class_zh
+		kind = zero_shot
+		interval = 15
+	END
+}
+
+missing='-o out none.recipe'
+battery vla-train
+cd "$tmp" || exit 1
+prepare
+
+st 'no recipe' 2 vla-train -o out
+st 'no output' 2 vla-train pairs.recipe
+st 'a dry run' 0 vla-train -n pairs.recipe
+says 'counts the data' 'data	pictures	examples 20	pictures 20'
+says 'shows shapes' 'parameter	image.stem.conv.weight	8x3x3x3'
+says 'shows what is trained' 'trained	text.token.weight'
+says 'shows the work of a step' 'GFLOP a step'
+
+st 'a run' 0 vla-train -o a pairs.recipe
+says 'a line of the log' 'main 30/30 loss'
+ok 'log.tsv has a line for each interval' [ "$(wc -l <a/log.tsv)" -eq 7 ]
+ok 'the loss falls' awk 'NR == 2 { first = $3 } { last = $3 } END { exit !(last < 0.7 * first) }' a/log.tsv
+ok 'the classes are found' awk '$4 == "top1" { v = $5 } END { exit !(v == 1) }' a/eval.tsv
+ok 'two checkpoints are kept' [ "$(ls a | grep -c '^checkpoint')" -eq 2 ]
+st 'the model can be used' 0 vla-model verify ./a
+st 'a second call has nothing to do' 0 vla-train -o a pairs.recipe
+st 'one thread, no loader' 0 vla-train -q -@ 1 --loaders 0 -o b pairs.recipe
+same 'the same weights' a/model.safetensors b/model.safetensors
+st 'three loaders' 0 vla-train -q --loaders 3 -o c pairs.recipe
+same 'the same weights again' a/model.safetensors c/model.safetensors
+st 'another seed' 0 vla-train -q --seed 5 -o d pairs.recipe
+ok 'other weights' not cmp -s a/model.safetensors d/model.safetensors
+
+# Killed in the middle, stopped by a signal, taken up again: as if nothing had happened. A full-length run takes about a second.
+long='pairs.recipe stage.steps=1500 stage.checkpoint=37 eval.interval=100000'
+# shellcheck disable=SC2086
+st 'an undisturbed run' 0 vla-train -q -o whole $long
+# waits until the run has written a checkpoint beyond those that are there, at most 20 s
+interrupt() {
+	before=$(ls broken 2>/dev/null)
+	# shellcheck disable=SC2086
+	vla-train -q -o broken $long >/dev/null 2>"$tmp/err" &
+	pid=$!
+	n=0
+	while [ "$(ls broken 2>/dev/null | grep '^checkpoint-.*safetensors$')" = "$(echo "$before" | grep '^checkpoint-.*safetensors$')" ] &&
+		[ $n -lt 2000 ]; do
+		n=$((n + 1))
+		sleep 0.01
+	done
+	kill "-$1" $pid 2>/dev/null
+	status=0
+	wait $pid 2>/dev/null || status=$?
+}
+interrupt KILL
+ok 'killed' [ "$status" -gt 128 ]
+ok 'before it had ended' [ ! -f broken/model.safetensors ]
+interrupt TERM
+ok 'stopped by a signal: status 2' [ "$status" -eq 2 ]
+ok 'says that it can go on' grep -q 'stopped at step .* the same command goes on' "$tmp/err"
+# shellcheck disable=SC2086
+st 'taken up again' 0 vla-train -o broken $long
+says 'from a checkpoint' 'resumed from broken/checkpoint-000-'
+same 'the same weights as the undisturbed run' whole/model.safetensors broken/model.safetensors
+cut -f 1-5,7 whole/log.tsv >whole.log
+cut -f 1-5,7 broken/log.tsv >broken.log
+same 'the same log' whole.log broken.log
+st 'other settings do not go on from it' 2 vla-train -q -o broken pairs.recipe stage.steps=1500 stage.lr=0.5
+says 'says so' 'made with other settings'
+newest=$(ls a | grep '^checkpoint' | tail -n 1)
+head -c 1000 "a/$newest" >cut && mv cut "a/$newest"
+st 'a damaged checkpoint' 2 vla-train -o a pairs.recipe
+says 'the one before serves' 'resumed from a/checkpoint-000-0000000028'
+same 'and gives the same weights' a/model.safetensors b/model.safetensors
+
+st 'a loss that is not finite' 2 vla-train -q -o nan pairs.recipe stage.optimiser=sgd stage.lr=1000000 stage.clip=0 stage.checkpoint=1
+says 'names stage and step' 'stage main, step [0-9]*: the .* not finite'
+ok 'a checkpoint is left' [ -n "$(ls nan | grep '^checkpoint')" ]
+
+sed 's/warmup/warmpu/' pairs.recipe >bad.recipe
+st 'an unknown key' 2 vla-train -o x bad.recipe
+says 'line and nearest key' "bad.recipe:20: unknown key 'warmpu' in \[stage\]; did you mean 'warmup'?"
+st 'an unknown key of the command line' 2 vla-train -o x pairs.recipe stage.lrr=1
+st 'a pattern without a parameter' 2 vla-train -o x pairs.recipe 'model.freeze=nothing.*'
+says 'says which' "'nothing.\*' matches no parameter"
+st 'a missing manifest' 2 vla-train -o x pairs.recipe data.manifest=none.tsv
+says 'names section and file' 'data pictures.*none.tsv'
+st 'an unknown column' 2 vla-train -o x pairs.recipe data.names=colour
+says 'names the column' "no column 'colour'"
+printf 'no picture' >pic/4.ppm
+st 'one unreadable picture' 2 vla-train -o one pairs.recipe
+says 'is a warning' "pic/4.ppm"
+ok 'and the run goes on to its end' [ -f one/model.safetensors ]
+colour 4 >pic/4.ppm
+
+# A student of the model above, on fixed crops; the teacher's outputs are kept.
+cat >student.recipe <<'END'
+[model]
+config = model.json
+set.dim = 8
+set.text.width = 8
+set.image.hidden = 24
+[tokenizer]
+from = a
+[data pictures]
+manifest = pictures.tsv
+crops = 2
+[data folder]
+folder = sorted
+crops = 1
+template.class = one {}
+[teacher t]
+model = ./a
+[objective features]
+kind = distill_feature
+mse = 0.1
+[objective classes]
+kind = classify
+[objective pairs]
+kind = contrastive
+loss = sigmoid
+data = folder
+[stage one]
+objectives = features, classes
+steps = 8
+batch = 8
+lr = 0.01
+[stage two]
+epochs = 2
+batch = 8
+freeze = image.stem.*
+optimiser = sgd
+END
+st 'a student' 0 vla-train -o s student.recipe
+says 'the teacher is asked' 'teacher t, data folder: 12 of 12 pictures'
+ok 'its answers are streams' [ -f "$(echo s/teacher/t-pictures-*/part-00000.vle)" ]
+rm s/checkpoint* s/model.safetensors
+st 'a second time' 0 vla-train -o s student.recipe
+ok 'they are not computed again' not grep -q 'teacher t, data' "$tmp/err"
+st 'dry run with a teacher' 0 vla-train -n student.recipe
+ok 'the stem is frozen in the second stage' awk '/^stage/ { n++ } /^trained	image.stem.conv/ { seen[n] = 1 } END { exit !(seen[1] && !seen[2]) }' \
+	"$tmp/out"
+
+# Vectors in place of pictures, from a tensor; a projection that begins whitened.
+printf 'index\ten\tzh\n0\tred\t红\n1\tgreen\t绿\n2\tblue\t蓝\n3\tyellow\t黄\n4\tcyan\t青\n' >names.tsv
+cat >anchor.recipe <<'END'
+[model]
+from = ./a
+freeze = image.[bs]*, image.final.*
+lr_scale.image.projection.* = 0.05
+[data names]
+manifest = names.tsv
+label = en
+names = en, zh
+tensor = a/model.safetensors:image.projection.weight
+row = index
+row_offset = 1
+[objective anchor]
+kind = anchor
+[objective pairs]
+kind = contrastive
+positives = ignore
+[stage main]
+steps = 5
+batch = 8
+END
+st 'anchors' 0 vla-train -o v anchor.recipe
+st 'the image tower takes no part' 0 vla-train -n anchor.recipe
+ok 'only text, projection and scale are trained' [ "$(grep -c '^trained' "$tmp/out")" -eq 4 ]
+st 'a row that is not there' 2 vla-train -o w anchor.recipe data.row_offset=12
+says 'says which' 'row 16 of a tensor with 16 rows'
+
+# Shards.
+mkdir shard && i=0
+while [ $i -lt 8 ]; do
+	cp pic/$i.ppm shard/p$i.ppm
+	echo "picture number $i" >shard/p$i.txt
+	i=$((i + 1))
+done
+(cd shard && tar cf ../s-00.tar p[0-3].* && tar cf ../s-01.tar p[4-7].*)
+sed -e 's/^manifest = .*/tar = s-{00..01}.tar/; /^where/d; /^names/d; /^template/d; /^\[eval/,$d' pairs.recipe >tar.recipe
+st 'tar shards' 0 vla-train -n tar.recipe
+says 'pictures and captions' 'data	pictures	examples 8	pictures 8	.*captions 8'
+st 'a run on shards' 0 vla-train -q -o t tar.recipe
+st 'a damaged range' 2 vla-train -n tar.recipe 'data.tar=s-{01..00}.tar'
+
+cd "$top" || exit 1
+vla-train --list-keys >"$tmp/keys"
+undocumented=$(cut -f 2 "$tmp/keys" | sort -u | while read -r key; do
+	grep -q "^\.It Ic $key\( \|$\)" man/vla-recipe.5 || echo "$key"
+done)
+ok 'vla-recipe(5) has every key' [ -z "$undocumented" ] || echo "# missing: $undocumented"
+finish
