@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "kern/clones.h"
+
 void vla_shape_text(const vla_tensor *t, char *buf, size_t size)
 {
 	size_t n = 0;
@@ -64,20 +66,25 @@ struct dot {
 	double *part; // [pieces]
 };
 
+VLA_CLONES static double dot_piece(const float *restrict a, const float *restrict b, size_t n)
+{
+	double s[8] = { 0 };
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		for (int k = 0; k < 8; k++)
+			s[k] += (double)a[i + k] * (b ? b[i + k] : 1.0f);
+	for (; i < n; i++)
+		s[0] += (double)a[i] * (b ? b[i] : 1.0f);
+	return ((s[0] + s[4]) + (s[1] + s[5])) + ((s[2] + s[6]) + (s[3] + s[7]));
+}
+
 static void dot_range(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	const struct dot *d = ctx;
 	(void)worker;
 	for (size_t p = begin; p < end; p++) {
-		size_t last = (p + 1) * DOT_PIECE < d->n ? (p + 1) * DOT_PIECE : d->n;
-		double s[4] = { 0, 0, 0, 0 };
-		size_t i = p * DOT_PIECE;
-		for (; i + 4 <= last; i += 4)
-			for (int k = 0; k < 4; k++)
-				s[k] += (double)d->a[i + k] * (d->b ? d->b[i + k] : 1.0f);
-		for (; i < last; i++)
-			s[0] += (double)d->a[i] * (d->b ? d->b[i] : 1.0f);
-		d->part[p] = (s[0] + s[1]) + (s[2] + s[3]);
+		size_t at = p * DOT_PIECE, n = d->n - at < DOT_PIECE ? d->n - at : DOT_PIECE;
+		d->part[p] = dot_piece(d->a + at, d->b ? d->b + at : NULL, n);
 	}
 }
 
@@ -102,12 +109,17 @@ struct axpy {
 	float s;
 };
 
+VLA_CLONES static void axpy(float *to, const float *from, float s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		to[i] += s * from[i];
+}
+
 static void axpy_range(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	const struct axpy *a = ctx;
 	(void)worker;
-	for (size_t i = begin; i < end; i++)
-		a->to[i] += a->s * a->from[i];
+	axpy(a->to + begin, a->from + begin, a->s, end - begin);
 }
 
 void vla_add_scaled(vla_step *g, float *to, const float *from, float s, size_t n)

@@ -1,12 +1,14 @@
 /* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table) or be one number. */
 #include "grad/broadcast.h"
 
+#include "kern/clones.h"
+
 static vla_status add_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
 	return vla_suffix_shape(nd, true, out, err);
 }
 
-static void add_row(float *out, const float *a, const float *b, size_t n)
+VLA_CLONES static void add_row(float *out, const float *a, const float *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = a[i] + b[i];
@@ -24,7 +26,8 @@ static vla_status add_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	vla_tensor *a = nd->in[0], *b = nd->in[1];
 	const float *d = nd->out->grad;
-	if (a->wants_grad)
+	// A first gradient of a is out's memory itself.
+	if (a->wants_grad && vla_grad_add(a))
 		vla_add_scaled(g, a->grad, d, 1, a->n);
 	if (b->wants_grad && b->n == a->n)
 		vla_add_scaled(g, b->grad, d, 1, b->n);
@@ -59,6 +62,8 @@ const vla_op vla_op_add = {
 	.forward = add_forward,
 	.backward = add_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = add_sample,
 };
 

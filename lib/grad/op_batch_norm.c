@@ -35,20 +35,21 @@ static void move_running(const struct attr *a, size_t rows, size_t c, const floa
 	}
 }
 
-// saved: mean [c], 1 / standard deviation [c]
+// saved: mean [c], 1 / standard deviation [c], and whether they are the batch's, since the step's mode may change
 static vla_status norm_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	const struct attr *a = nd->attr;
 	const vla_tensor *x = nd->in[0];
 	size_t c = vla_last_dim(x), rows = vla_rows(x);
 	const float *gamma = nd->in[1]->data, *beta = nd->in[2]->data;
-	float *saved = vla_save(g, 2 * c, sizeof *saved);
+	float *saved = vla_save(g, 2 * c + 1, sizeof *saved);
 	vla_arena_mark mark = vla_arena_get_mark(g->arena);
 	float *ws = vla_arena_alloc(g->arena, vla_batch_norm_ws(rows, c) + 2 * c, sizeof *ws);
 	if (!saved || !ws)
 		return vla_nomem(err);
 	float *mean = saved, *rstd = saved + c, *scale = ws, *shift = ws + c;
 	const float *var = a->var->value;
+	saved[2 * c] = g->training;
 	if (g->training) {
 		vla_batch_norm_stats(g->pool, rows, c, x->data, mean, rstd, ws);
 		move_running(a, rows, c, mean, rstd);
@@ -77,7 +78,7 @@ static vla_status norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_batch_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, beta->data, mean, rstd, a->act,
-	                        g->training, x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
+	                        rstd[c] != 0, x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
 	                        gamma->wants_grad ? gamma->grad : NULL, beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
 }

@@ -13,6 +13,7 @@ struct keep {
 	uint8_t *kept; // [n]
 	uint64_t seed;
 	float scale;
+	bool add; // backward adds
 };
 
 static vla_status dropout_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
@@ -49,7 +50,7 @@ static vla_status dropout_forward(vla_step *g, vla_node *nd, vla_err *err)
 	const struct attr *a = nd->attr;
 	if (g->tape && !(nd->saved = vla_save(g, nd->out->n, 1)))
 		return vla_nomem(err);
-	struct keep k = { nd, nd->saved, vla_rng_u64(&g->rng), 1 / (1 - a->p) };
+	struct keep k = { nd, nd->saved, vla_rng_u64(&g->rng), 1 / (1 - a->p), false };
 	vla_parallel(g->pool, (nd->out->n + PIECE - 1) / PIECE, 2, forward_range, &k);
 	return VLA_OK;
 }
@@ -60,13 +61,13 @@ static void backward_range(void *ctx, size_t begin, size_t end, unsigned worker)
 	float *dx = k->nd->in[0]->grad;
 	(void)worker;
 	for (size_t i = begin; i < end; i++)
-		dx[i] += k->kept[i] ? k->nd->out->grad[i] * k->scale : 0;
+		dx[i] = (k->add ? dx[i] : 0) + (k->kept[i] ? k->nd->out->grad[i] * k->scale : 0);
 }
 
 static vla_status dropout_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	const struct attr *a = nd->attr;
-	struct keep k = { nd, nd->saved, 0, 1 / (1 - a->p) };
+	struct keep k = { nd, nd->saved, 0, 1 / (1 - a->p), vla_grad_add(nd->in[0]) };
 	(void)err;
 	vla_parallel(g->pool, nd->out->n, VLA_GRAIN_CHEAP, backward_range, &k);
 	return VLA_OK;
@@ -87,6 +88,8 @@ const vla_op vla_op_dropout = {
 	.forward = dropout_forward,
 	.backward = dropout_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = dropout_sample,
 };
 

@@ -25,19 +25,26 @@ static vla_status exp_forward(vla_step *g, vla_node *nd, vla_err *err)
 	return VLA_OK;
 }
 
+struct back {
+	const vla_node *nd;
+	bool add;
+};
+
 static void back_range(void *ctx, size_t begin, size_t end, unsigned worker)
 {
-	const vla_node *nd = ctx;
-	float *dx = nd->in[0]->grad;
+	const struct back *b = ctx;
+	const float *d = b->nd->out->grad, *y = b->nd->out->data;
+	float *dx = b->nd->in[0]->grad;
 	(void)worker;
 	for (size_t i = begin; i < end; i++)
-		dx[i] += nd->out->grad[i] * nd->out->data[i];
+		dx[i] = (b->add ? dx[i] : 0) + d[i] * y[i];
 }
 
 static vla_status exp_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	(void)err;
-	vla_parallel(g->pool, nd->out->n, VLA_GRAIN_CHEAP, back_range, nd);
+	vla_parallel(g->pool, nd->out->n, VLA_GRAIN_CHEAP, back_range,
+		     &(struct back){ nd, vla_grad_add(nd->in[0]) });
 	return VLA_OK;
 }
 
@@ -57,6 +64,8 @@ const vla_op vla_op_exp = {
 	.forward = exp_forward,
 	.backward = exp_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = exp_sample,
 };
 

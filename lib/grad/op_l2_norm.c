@@ -51,9 +51,15 @@ static vla_status l2_forward(vla_step *g, vla_node *nd, vla_err *err)
 	return VLA_OK;
 }
 
+struct back {
+	const vla_node *nd;
+	bool add;
+};
+
 static void backward_range(void *ctx, size_t begin, size_t end, unsigned worker)
 {
-	const vla_node *nd = ctx;
+	const struct back *b = ctx;
+	const vla_node *nd = b->nd;
 	size_t d = vla_last_dim(nd->out);
 	const float *inv = nd->saved;
 	(void)worker;
@@ -63,14 +69,15 @@ static void backward_range(void *ctx, size_t begin, size_t end, unsigned worker)
 		// Below the floor the divisor is a constant.
 		float s = inv[r], t = s < (float)(1 / FLOOR) ? (float)row_dot(y, dy, d) : 0;
 		for (size_t j = 0; j < d; j++)
-			dx[j] += s * (dy[j] - y[j] * t);
+			dx[j] = (b->add ? dx[j] : 0) + s * (dy[j] - y[j] * t);
 	}
 }
 
 static vla_status l2_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	(void)err;
-	vla_parallel(g->pool, vla_rows(nd->out), vla_row_grain(vla_last_dim(nd->out), VLA_GRAIN_CHEAP), backward_range, nd);
+	vla_parallel(g->pool, vla_rows(nd->out), vla_row_grain(vla_last_dim(nd->out), VLA_GRAIN_CHEAP), backward_range,
+		     &(struct back){ nd, vla_grad_add(nd->in[0]) });
 	return VLA_OK;
 }
 
@@ -90,6 +97,8 @@ const vla_op vla_op_l2_norm = {
 	.forward = l2_forward,
 	.backward = l2_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = l2_sample,
 };
 

@@ -1,18 +1,20 @@
 /* Element-wise product; the second factor may be repeated over leading dimensions or be one number. */
 #include "grad/broadcast.h"
 
+#include "kern/clones.h"
+
 static vla_status mul_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
 	return vla_suffix_shape(nd, true, out, err);
 }
 
-static void mul_row(float *out, const float *a, const float *b, size_t n)
+VLA_CLONES static void mul_row(float *out, const float *a, const float *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] = a[i] * b[i];
 }
 
-static void mul_add_row(float *out, const float *a, const float *b, size_t n)
+VLA_CLONES static void mul_add_row(float *out, const float *a, const float *b, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		out[i] += a[i] * b[i];

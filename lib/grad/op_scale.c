@@ -34,8 +34,12 @@ static vla_status scale_forward(vla_step *g, vla_node *nd, vla_err *err)
 static vla_status scale_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	const float *s = nd->attr;
+	vla_tensor *x = nd->in[0];
 	(void)err;
-	vla_add_scaled(g, nd->in[0]->grad, nd->out->grad, *s, nd->out->n);
+	if (vla_grad_add(x))
+		vla_add_scaled(g, x->grad, nd->out->grad, *s, x->n);
+	else
+		vla_parallel(g->pool, x->n, VLA_GRAIN_CHEAP, scale_range, &(struct scaled){ x->grad, nd->out->grad, *s });
 	return VLA_OK;
 }
 
@@ -54,6 +58,8 @@ const vla_op vla_op_scale = {
 	.forward = scale_forward,
 	.backward = scale_backward,
 	.inplace = true,
+	.sets_grad = true,
+	.grad_in_place = true,
 	.sample = scale_sample,
 };
 

@@ -79,7 +79,7 @@ static vla_status transpose_backward(vla_step *g, vla_node *nd, vla_err *err)
 	(void)err;
 	s.from = nd->out->grad;
 	s.to = nd->in[0]->grad;
-	s.add = true;
+	s.add = vla_grad_add(nd->in[0]);
 	run(g, s);
 	return VLA_OK;
 }
@@ -99,6 +99,7 @@ const vla_op vla_op_transpose = {
 	.shape = transpose_shape,
 	.forward = transpose_forward,
 	.backward = transpose_backward,
+	.sets_grad = true,
 	.sample = transpose_sample,
 };
 

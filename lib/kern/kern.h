@@ -56,6 +56,11 @@ void vla_from_f32(vla_dtype dtype, size_t n, const float *x, void *y);
 void vla_i8_to_f32(size_t n, const int8_t *x, float scale, float *y);
 float vla_f32_to_i8(size_t n, const float *x, int8_t *y);
 
+/* out [nq, rows] = queries [nq, dim] times rows [rows, dim] stored as f32, f16, bf16 or i8 (scales [rows], else NULL). The rows may
+ * be mapped: they are read once, in order. With up to 7 queries a row's scores depend on nothing but the row and the query. */
+void vla_scores(vla_pool *pool, const void *data, vla_dtype dtype, const float *scales, size_t rows, size_t dim,
+                const float *queries, size_t nq, float *out);
+
 /* Weights packed once for many products: W is [N, K] (out, in). compute decides f32, bf16 or int8; the bf16 and int8 forms need
  * oneDNN, else VLA_EUNSUPPORTED. An f32 W is borrowed by the f32 form and must outlive it. */
 typedef struct vla_packed vla_packed;

@@ -40,6 +40,7 @@ static void contents(const char *p, size_t n)
 
 static void save(size_t n)
 {
+	remove(path); // file systems flush a file that is cut and written again
 	FILE *f = fopen(path, "wb");
 	if (!f || fwrite(archive.data, 1, n, f) != n || fclose(f) != 0)
 		exit(2);
