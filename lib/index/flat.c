@@ -38,6 +38,11 @@ const vla_header *vla_index_header(const vla_index *x)
 	return &x->store.header;
 }
 
+bool vla_index_is_file(const vla_index *x)
+{
+	return x->store.chunks != NULL;
+}
+
 uint64_t vla_index_rows(const vla_index *x)
 {
 	return x->store.rows;

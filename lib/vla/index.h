@@ -30,6 +30,8 @@ typedef struct vla_hit {
 VLA_API vla_status vla_index_open(const char *path, vla_pool *pool, vla_index **out, vla_err *err) VLA_MUST_USE;
 VLA_API void vla_index_close(vla_index *x);
 VLA_API const vla_header *vla_index_header(const vla_index *x);
+/* Whether x is an index file; false for a stream. */
+VLA_API bool vla_index_is_file(const vla_index *x);
 VLA_API uint64_t vla_index_rows(const vla_index *x);
 VLA_API const char *vla_index_id(const vla_index *x, uint64_t row);
 VLA_API const char *vla_index_caption(const vla_index *x, uint64_t row);     /* NULL when absent */

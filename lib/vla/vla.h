@@ -10,6 +10,7 @@
 #include <vla/index.h>
 #include <vla/model.h>
 #include <vla/pool.h>
+#include <vla/query.h>
 #include <vla/sheet.h>
 #include <vla/status.h>
 #include <vla/stream.h>
