@@ -169,7 +169,6 @@ static vla_status embed_image(const char *path, vla_model *m, float *pixels, flo
 {
 	vla_image im = VLA_IMAGE_INIT;
 	vla_image_opts o = VLA_IMAGE_OPTS_INIT;
-	o.min_side = vla_model_min_side(m);
 	vla_status s = vla_image_load(path, &o, &im, err);
 	if (s == VLA_OK)
 		s = vla_model_preprocess(m, &im, pixels, err);

@@ -5,6 +5,7 @@
 #include <vla/checkpoint.h>
 #include <vla/convert.h>
 #include <vla/dtype.h>
+#include <vla/embed.h>
 #include <vla/file.h>
 #include <vla/image.h>
 #include <vla/index.h>
