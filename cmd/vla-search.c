@@ -3,8 +3,8 @@
 #include "common/diag.h"
 #include "common/hits.h"
 #include "common/opts.h"
-#include "common/text.h"
 
+#include <vla/convert.h>
 #include <vla/index.h>
 #include <vla/query.h>
 
@@ -63,11 +63,11 @@ struct search {
 static void put_text(const char *s)
 {
 	if (com.format == FORMAT_JSONL)
-		put_json(stdout, s);
+		vla_write_json(stdout, s);
 	else if (com.null)
 		fputs(s, stdout);
 	else
-		put_tsv(stdout, s);
+		vla_write_tsv(stdout, s);
 }
 
 static void print_hit(struct search *s, const char *query, size_t rank, const vla_hit *h)

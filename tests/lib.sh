@@ -16,6 +16,8 @@ top=$PWD
 shared=${VLA_SHARED:-$top/../shared}
 PATH=$B/bin:/usr/bin:/bin
 export LC_ALL PATH B
+# Streams are synced to the disk when they are finished: hundreds of small ones are written in memory.
+[ -n "$TMPDIR" ] || { [ -w /dev/shm ] && TMPDIR=/dev/shm && export TMPDIR; }
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' HUP INT TERM

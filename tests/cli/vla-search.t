@@ -1,0 +1,113 @@
+#!/bin/sh
+# vla-search: the battery; texts, pictures, combinations, streams; forms of output; refusals; duplicates and confidence.
+. tests/lib.sh
+. tests/cli/battery.sh
+. tests/cli/tiny.sh
+
+tiny_model "$tmp/model" && tiny_model "$tmp/other" 2 || exit 1
+ppm "$tmp/1.ppm" 250 10 10 && ppm "$tmp/2.ppm" 0 40 240 50 && ppm "$tmp/3.ppm" 9 200 30 30 && ppm "$tmp/4.ppm" 200 200 0 || exit 1
+
+prepare() {
+	cp -r "$tmp/model" "$tmp"/*.ppm .
+	cp 1.ppm red.png && cp 2.ppm blue.png && cp 3.ppm green.png
+	vla-embed -m ./model --compute f32 -o a.vle 1.ppm 2.ppm 3.ppm 4.ppm
+}
+
+missing='--queries a.vle none.vle'
+full='--queries a.vle a.vle'
+battery vla-search
+
+mkdir "$tmp/work" && cd "$tmp/work" && prepare || exit 1
+vla-index -o a.vlx a.vle || exit 1
+search() {
+	vla-search -m ./model --compute f32 "$@"
+}
+
+is 'each vector finds itself' "$(printf '%s.ppm %s.ppm\n' 1 1 2 2 3 3 4 4)" \
+	sh -c "vla-search -k 1 --queries a.vle a.vlx | awk '{ print \$1, \$4 }'"
+is 'a stream answers as its index does' "$(vla-search --queries a.vle a.vlx)" vla-search --queries a.vle a.vle
+is 'from a pipe too' "$(vla-search --queries a.vle a.vlx)" sh -c 'vla-search --queries a.vle - <a.vle'
+is 'one thread as two' "$(vla-search -@ 2 --queries a.vle a.vlx)" vla-search -@ 1 --queries a.vle a.vlx
+is 'more asked for than there are' 16 sh -c 'vla-search -k 1000 --queries a.vle a.vlx | wc -l'
+
+st 'texts' 0 search -k 2 a.vlx 'a red thing' 海滩
+ok 'two queries, two results each' [ "$(wc -l <"$tmp/out")" -eq 4 ]
+says 'columns' '^海滩	2	-\{0,1\}0\.[0-9]\{6\}	[1-4].ppm$'
+st 'a picture' 0 search -k 1 --image 3.ppm a.vlx
+says 'finds itself' '^3.ppm	1	[01]\.[0-9]*	3.ppm$'
+st 'a picture that is not there' 2 search --image none.png a.vlx
+says 'is named' 'none.png'
+printf 'a dog\n\na cat\n' >q.txt
+is 'a file of texts' "$(search a.vlx 'a dog' 'a cat')" search --text-file q.txt a.vlx
+is 'texts on standard input' "$(search a.vlx 'a dog' 'a cat')" sh -c 'vla-search -m ./model --compute f32 --text-file - a.vlx <q.txt'
+
+st 'a sum of terms' 0 search -k 1 -- a.vlx +dog +cat -house
+says 'is one query' '^+dog +cat -house	1	'
+is 'a term alone is its text' "$(search a.vlx dog | cut -f 2-)" sh -c 'vla-search -m ./model --compute f32 a.vlx +dog | cut -f 2-'
+is 'equal weights change nothing' "$(search a.vlx +dog +cat | cut -f 2-)" \
+	sh -c 'vla-search -m ./model --compute f32 a.vlx +3:dog +3:cat | cut -f 2-'
+is 'a negative term turns the order round' "$(search a.vlx dog | cut -f 4 | sort)" \
+	sh -c 'vla-search -m ./model --compute f32 -- a.vlx -dog | cut -f 4 | sort'
+is 'and the scores' "$(search a.vlx dog | awk '{ printf "%.5f\n", -$3 }' | sort)" \
+	sh -c 'vla-search -m ./model --compute f32 -- a.vlx -dog | awk "{ printf \"%.5f\\n\", \$3 }" | sort'
+st 'terms that cancel' 2 search -- a.vlx +dog -dog
+says 'says so' 'cancel'
+st 'a picture and a term' 0 search -k 1 --image 2.ppm a.vlx +0.01:dog
+says 'make one query near the picture' '^2.ppm +0.01:dog	1	0.99[0-9]*	2.ppm$'
+st 'a weight that is none' 2 search a.vlx +0:dog
+st 'an empty term' 2 search a.vlx +
+st 'a text beside terms is a query of its own' 0 search -k 1 a.vlx dog +cat +house
+ok 'of two' [ "$(wc -l <"$tmp/out")" -eq 2 ]
+
+st 'JSON Lines' 0 vla-search --format jsonl -k 1 --queries a.vle a.vle
+says 'of objects' '^{"query": "1.ppm", "rank": 1, "score": 1.0*[0-9]*, "id": "1.ppm"}$'
+name=$(printf 'odd\tna\nme\\.ppm') && cp 1.ppm "$name" && vla-embed -m ./model -o odd.vle "$name" || exit 1
+st 'an id with odd characters' 0 vla-search --queries odd.vle odd.vle
+says 'is escaped' '	odd\\tna\\nme\\\\\.ppm$'
+st 'with zero bytes it is not' 0 sh -c 'vla-search -0 --queries odd.vle odd.vle | tr "\000\n" "\n@"'
+says 'but printed as it is' 'odd	na@me\\.ppm$'
+st 'as JSON' 0 vla-search --format jsonl --queries odd.vle odd.vle
+says 'escaped for JSON' '"id": "odd\\tna\\nme\\\\.ppm"'
+
+st 'a model that did not make the stream' 2 vla-search -m "$tmp/other" a.vle dog
+says 'both are named' 'vla_dual:[0-9a-f]\{16\}.*vla_dual:[0-9a-f]\{16\}'
+vla-embed -m "$tmp/other" -o o.vle 1.ppm || exit 1
+st 'queries of another model' 2 vla-search --queries o.vle a.vle
+says 'likewise' 'vla_dual:.*vla_dual:'
+st 'nothing to search for' 2 vla-search a.vle
+st 'nothing to search in' 2 vla-search
+vla-embed -m ./model -o none.vle none.ppm 2>/dev/null
+st 'an empty stream has no answer' 1 vla-search --queries a.vle none.vle
+head -c 200 a.vle >cut.vle
+st 'a stream that is cut' 2 vla-search --queries a.vle cut.vle
+st 'queries that are cut' 2 vla-search --queries cut.vle a.vle
+st 'a text instead of a stream' 2 vla-search --queries a.vle q.txt
+says 'names it' "'q.txt'"
+st 'no results asked for' 2 vla-search -k 0 --queries a.vle a.vle
+st 'a closed pipe' 0 sh -c 'vla-search -k 4 --queries a.vle a.vle | head -n 1 >/dev/null'
+
+st 'a sheet' 0 search --sheet hits.png -k 3 a.vlx dog
+ok 'is a PNG' sh -c 'head -c 4 hits.png | grep -q PNG'
+st 'a sheet that cannot be written' 2 search --sheet none/hits.png a.vlx dog
+st 'a sheet of pictures that are gone' 0 sh -c 'mkdir -p away && cd away && vla-search --sheet s.jpg --queries ../a.vle ../a.vlx'
+
+cp 1.ppm again.ppm
+vla-embed -m ./model --compute f32 -o dup.vle 1.ppm 2.ppm again.ppm || exit 1
+is 'duplicates' '1.ppm again.ppm' sh -c "vla-search --duplicates 0.9999 dup.vle | awk '{ print \$1, \$4 }'"
+st 'no duplicates' 1 vla-search --duplicates 1.5 dup.vle
+st 'duplicates take no queries' 2 search --duplicates 0.9 dup.vle dog
+
+st 'too few rows to be sure' 2 vla-search --min-p 0.9 --queries a.vle a.vle
+says 'says how many are needed' '100'
+i=0
+while [ $i -lt 150 ]; do
+	echo "thing number $i of many"
+	i=$((i + 1))
+done >many.txt
+vla-embed -m ./model --compute f32 --text -o many.vle many.txt || exit 1
+st 'confidence' 0 vla-search --calibrate -k 2 --queries many.vle many.vle
+says 'is a fifth column' '^thing number 7 of many	1	[01]\.[0-9]*	thing number 7 of many	[0-9.e-]*$'
+st 'nothing is that sure' 1 vla-search --min-p 1 --text-file q.txt -m ./model many.vle
+st 'no such confidence' 2 vla-search --min-p 1.5 --queries many.vle many.vle
+cd "$top" || exit 1
+finish
