@@ -1,19 +1,16 @@
 /* Checkpoints: one safetensors file or the shards that an index names, mapped read-only, as one sorted list of tensors. A file
  * that shrinks while it is mapped kills the process (SIGBUS), as with every mmap reader: writers here rename, never rewrite. */
 #include "io/file.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #define MAX_SHARDS 4096
 
 struct shard {
-	void *map;
-	size_t size;
+	vla_map map;
 	json_t *header;
 	char *name; // file name as in the index
 };
@@ -24,32 +21,6 @@ struct vla_checkpoint {
 	vla_ct *t; // sorted by name
 	size_t n;
 };
-
-static vla_status map_file(const char *path, void **map, size_t *size, vla_err *err)
-{
-	struct stat sb;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return vla_fail(err, VLA_EIO, "cannot open '%s': %s", path, strerror(errno));
-	vla_status st = VLA_OK;
-	if (fstat(fd, &sb) != 0)
-		st = vla_fail(err, VLA_EIO, "cannot open '%s': %s", path, strerror(errno));
-	else if (!S_ISREG(sb.st_mode))
-		st = vla_fail(err, VLA_EFORMAT, "'%s' is not a plain file", path);
-	else if (sb.st_size < 8 || (uint64_t)sb.st_size > SIZE_MAX / 2)
-		st = vla_fail(err, VLA_ETRUNC, "'%s' is not a safetensors file: %lld bytes", path, (long long)sb.st_size);
-	if (st == VLA_OK) {
-		void *p = mmap(NULL, (size_t)sb.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (p == MAP_FAILED)
-			st = vla_fail(err, VLA_EIO, "cannot map '%s': %s", path, strerror(errno));
-		else {
-			*map = p;
-			*size = (size_t)sb.st_size;
-		}
-	}
-	close(fd);
-	return st;
-}
 
 static int by_name(const void *a, const void *b)
 {
@@ -64,13 +35,14 @@ static vla_status add_shard(vla_checkpoint *c, const char *path, const char *nam
 		return vla_nomem(err);
 	c->shard = s;
 	s += c->nshards++;
-	*s = (struct shard){ NULL, 0, NULL, NULL };
+	*s = (struct shard){ .header = NULL };
 	if (!(s->name = vla_strdup(name)))
 		return vla_nomem(err);
-	VLA_TRY(map_file(path, &s->map, &s->size, err));
 	vla_ct *t = NULL;
 	size_t n = 0;
-	vla_status st = vla_safetensors_parse(s->map, s->size, &s->header, &t, &n, err);
+	vla_status st = vla_map_open(path, VLA_MAP_NORMAL, &s->map, err);
+	if (st == VLA_OK)
+		st = vla_safetensors_parse(s->map.data, s->map.n, &s->header, &t, &n, err);
 	if (st != VLA_OK)
 		return vla_prefix(err, st, "'%s'", path);
 	vla_ct *all = vla_realloc(c->t, c->n + n, sizeof *all);
@@ -134,19 +106,16 @@ static vla_status add_indexed(vla_checkpoint *c, const char *path, const json_t 
 
 static vla_status open_index(vla_checkpoint *c, const char *path, vla_err *err)
 {
-	json_error_t je;
-	struct stat sb;
-	if (stat(path, &sb) != 0)
-		return vla_fail(err, VLA_EIO, "cannot open '%s': %s", path, strerror(errno));
-	if ((uint64_t)sb.st_size > VLA_SAFETENSORS_MAX_HEADER)
-		return vla_fail(err, VLA_EFORMAT, "'%s': an index of %lld bytes", path, (long long)sb.st_size);
-	json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &je);
-	if (!root)
-		return json_error_code(&je) == json_error_out_of_memory ? vla_nomem(err)
-		       : vla_fail(err, VLA_EFORMAT, "'%s', line %d: %s", path, je.line, je.text);
+	vla_buf text = { NULL, 0, 0 };
+	json_t *root = NULL;
+	vla_status st = vla_read_file(path, VLA_SAFETENSORS_MAX_HEADER, &text, err);
+	if (st == VLA_OK && (st = vla_json_parse(text.data, text.n, JSON_REJECT_DUPLICATES, &root, err)) != VLA_OK)
+		vla_prefix(err, st, "'%s'", path);
+	vla_buf_release(&text);
+	VLA_TRY(st);
 	const json_t *map = json_object_get(root, "weight_map");
-	vla_status st = json_is_object(map) ? add_indexed(c, path, map, err)
-			: vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
+	st = json_is_object(map) ? add_indexed(c, path, map, err)
+	     : vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
 	json_decref(root);
 	return st;
 }
@@ -205,8 +174,7 @@ void vla_checkpoint_close(vla_checkpoint *c)
 	if (!c)
 		return;
 	for (size_t i = 0; i < c->nshards; i++) {
-		if (c->shard[i].map)
-			munmap(c->shard[i].map, c->shard[i].size);
+		vla_map_close(&c->shard[i].map);
 		json_decref(c->shard[i].header);
 		free(c->shard[i].name);
 	}

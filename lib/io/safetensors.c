@@ -3,6 +3,8 @@
  * holes or overlaps, as the format's own reference demands. Values are not looked at here. */
 #include "io/safetensors.h"
 
+#include "io/json.h"
+
 static const struct {
 	const char *name;
 	vla_dtype dtype;
@@ -128,15 +130,10 @@ static vla_status check_meta(const json_t *v, vla_err *err)
 
 static vla_status parse_json(const char *text, size_t n, json_t **out, vla_err *err)
 {
-	json_error_t je;
 	if (n == 0 || text[0] != '{')
 		return vla_fail(err, VLA_EFORMAT, "not a safetensors file: its header does not begin with '{'");
-	*out = json_loadb(text, n, JSON_REJECT_DUPLICATES, &je);
-	if (*out)
-		return VLA_OK;
-	if (json_error_code(&je) == json_error_out_of_memory)
-		return vla_nomem(err);
-	return vla_fail(err, VLA_EFORMAT, "bad safetensors header: %s", je.text);
+	vla_status st = vla_json_parse(text, n, JSON_REJECT_DUPLICATES, out, err);
+	return st == VLA_OK ? st : vla_prefix(err, st, "bad safetensors header");
 }
 
 vla_status vla_safetensors_parse(const void *bytes, size_t n, json_t **header, vla_ct **t, size_t *count, vla_err *err)

@@ -2,6 +2,7 @@
 #include "model/config.h"
 
 #include "io/file.h"
+#include "io/json.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -107,16 +108,17 @@ vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *k
 vla_status vla_json_read_path(const char *path, json_t **out, vla_err *err)
 {
 	vla_buf text = { NULL, 0, 0 };
-	json_error_t je;
 	*out = NULL;
 	vla_status st = vla_read_file(path, MAX_CONFIG, &text, err);
-	if (st == VLA_OK && !(*out = json_loadb(text.data, text.n, JSON_REJECT_DUPLICATES, &je)))
-		st = json_error_code(&je) == json_error_out_of_memory ? vla_nomem(err)
-		     : vla_fail(err, VLA_EFORMAT, "'%s', line %d: %s", path, je.line, je.text);
-	if (*out && !json_is_object(*out)) {
-		st = vla_fail(err, VLA_EFORMAT, "'%s' is not a JSON object", path);
-		json_decref(*out);
-		*out = NULL;
+	if (st == VLA_OK) {
+		st = vla_json_parse(text.data, text.n, JSON_REJECT_DUPLICATES, out, err);
+		if (st == VLA_OK && !json_is_object(*out))
+			st = vla_fail(err, VLA_EFORMAT, "not a JSON object");
+		if (st != VLA_OK) {
+			vla_prefix(err, st, "'%s'", path);
+			json_decref(*out);
+			*out = NULL;
+		}
 	}
 	vla_buf_release(&text);
 	return st;

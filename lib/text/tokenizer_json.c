@@ -3,7 +3,7 @@
  * padding are left to the caller. */
 #include "text/tokenizer.h"
 
-#include <jansson.h>
+#include "io/json.h"
 
 enum { MAX_NESTING = 8 };
 
@@ -308,15 +308,12 @@ static vla_status build(const json_t *root, vla_tokenizer *t, vla_err *err)
 
 vla_status vla_tokenizer_parse_json(const char *text, size_t n, vla_tokenizer **out, vla_err *err)
 {
-	json_error_t je;
-	json_t *root = json_loadb(text, n, 0, &je);
-	if (!root && json_error_code(&je) == json_error_out_of_memory)
-		return vla_nomem(err);
-	if (!root)
-		return vla_fail(err, json_error_code(&je) == json_error_premature_end_of_input ? VLA_ETRUNC : VLA_EFORMAT,
-		                "tokenizer.json: %s (line %d)", je.text, je.line);
+	json_t *root;
+	vla_status st = vla_json_parse(text, n, 0, &root, err);
+	if (st != VLA_OK)
+		return vla_prefix(err, st, "tokenizer.json");
 	vla_tokenizer *t = vla_tokenizer_blank();
-	vla_status st = t ? build(root, t, err) : vla_nomem(err);
+	st = t ? build(root, t, err) : vla_nomem(err);
 	json_decref(root);
 	if (st != VLA_OK) {
 		vla_tokenizer_free(t);

@@ -2,9 +2,8 @@
  * file of OpenAI's CLIP, whose vocabulary is 256 bytes, 256 bytes that end a word, one token a merge, two specials. */
 #include "text/tokenizer.h"
 
+#include "io/json.h"
 #include "text/unicode.h"
-
-#include <jansson.h>
 
 enum { CLIP_MERGES = 49152 - 256 - 2, MAX_PIECE = 1024 };
 
@@ -154,14 +153,13 @@ vla_status vla_tokenizer_parse_clip(const char *merges, vla_tokenizer **out, vla
 
 static vla_status add_vocab(vla_bpe *m, const char *vocab, size_t n, vla_err *err)
 {
-	json_error_t je;
-	json_t *root = json_loadb(vocab, n, 0, &je), *v;
+	json_t *root, *v;
 	const char *key;
-	vla_status st = VLA_OK;
-	if (!root && json_error_code(&je) == json_error_out_of_memory)
-		st = vla_nomem(err);
-	else if (!json_is_object(root))
-		st = vla_fail(err, VLA_EFORMAT, "vocab.json: %s", root ? "not an object" : je.text);
+	vla_status st = vla_json_parse(vocab, n, 0, &root, err);
+	if (st != VLA_OK)
+		return vla_prefix(err, st, "vocab.json");
+	if (!json_is_object(root))
+		st = vla_fail(err, VLA_EFORMAT, "vocab.json: not an object");
 	json_object_foreach(root, key, v) {
 		json_int_t id = json_integer_value(v);
 		if (!json_is_integer(v) || id < 0 || (uint64_t)id >= VLA_MAX_VOCAB)

@@ -66,7 +66,7 @@ static void test_malformed(void)
 {
 	refuse("empty header", VLA_EFORMAT, "", 0);
 	refuse("not an object", VLA_EFORMAT, "[]", 0);
-	refuse("cut JSON", VLA_EFORMAT, "{\"a\":", 0);
+	refuse("cut JSON", VLA_ETRUNC, "{\"a\":", 0);
 	refuse("entry is a number", VLA_EFORMAT, "{\"a\":3}", 0);
 	refuse("no dtype", VLA_EFORMAT, "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
 	refuse("unknown dtype", VLA_EUNSUPPORTED, "{\"a\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8);
@@ -246,7 +246,7 @@ static void test_shards(void)
 	write_index("{\"weight_map\":[]}");
 	ok(vla_checkpoint_open(dir, &c, &err) == VLA_EFORMAT, "shards: no map: %s", err.msg);
 	write_index("{\"weight_map\":{");
-	ok(vla_checkpoint_open(dir, &c, &err) == VLA_EFORMAT, "shards: cut index: %s", err.msg);
+	ok(vla_checkpoint_open(dir, &c, &err) == VLA_ETRUNC, "shards: cut index: %s", err.msg);
 	unlink(in_dir("model.safetensors.index.json"));
 	ok(vla_checkpoint_open(dir, &c, &err) == VLA_EIO, "an empty directory: %s", err.msg);
 }
