@@ -150,7 +150,7 @@ PROVE = B=$(B) OMP_NUM_THREADS=1 prove $(PROVEFLAGS)
 
 # Everything that needs no network, no shared data and no GPU; parts that find none of the optional data say SKIP.
 check: all $(UNITS) $(FUZZERS)
-	@$(PROVE) $(TESTS_T) $(UNITS)
+	@$(PROVE) $(TESTS_T) $(UNITS) $(FUZZERS)
 
 unit: all $(UNITS)
 	@$(PROVE) $(UNITS)

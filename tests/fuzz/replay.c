@@ -1,102 +1,92 @@
-/* Runs a fuzz target without a fuzzer: every file given, and of each some hundred damaged copies (cut, a bit flipped, a byte
- * or a 32-bit number set to an extreme value), the same ones each time. Directories stand for the files in them. */
-#include <dirent.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+/* Runs a fuzz target without a fuzzer, as a TAP test: on the files of tests/fuzz/corpus/NAME, on all their beginnings and
+ * on copies with changed bytes, and on bytes drawn at random; or on the files that are named. */
+#include "base/base.h"
 
-#define COPIES 300
-#define MAX_INPUT ((size_t)1 << 20)
+#include <dirent.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static uint64_t state = 1;
-static unsigned long runs;
+enum { MAX_FILE = 1 << 20, VARIANTS = 200, RANDOM = 500 };
 
-static uint32_t next(uint32_t below)
-{
-	state = state * 6364136223846793005u + 1442695040888963407u;
-	return (uint32_t)((state >> 33) * below >> 31);
-}
-
-// The target gets a block of exactly n bytes, so that a sanitizer sees a read past its end.
-static void try(const uint8_t *p, size_t n)
+/* In memory of exactly this size, so that a sanitizer sees a read past the end. */
+static void run(const uint8_t *data, size_t n)
 {
 	uint8_t *copy = malloc(n ? n : 1);
 	if (!copy)
-		exit(2);
-	memcpy(copy, p, n);
+		return;
+	if (n)
+		memcpy(copy, data, n);
 	LLVMFuzzerTestOneInput(copy, n);
 	free(copy);
-	runs++;
 }
 
-static void damage(uint8_t *p, size_t *n)
+static void run_variants(uint8_t *data, size_t n, vla_rng *r)
 {
-	static const uint32_t extreme[] = { 0, 1, 0x7f, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff };
-	size_t at = next((uint32_t)*n);
-	uint32_t x = extreme[next(sizeof extreme / sizeof extreme[0])];
-	switch (next(4)) {
-	case 0: *n = at; break;
-	case 1: p[at] ^= (uint8_t)(1u << next(8)); break;
-	case 2: p[at] = (uint8_t)x; break;
-	default:
-		if (*n - at >= 4)
-			memcpy(p + at, &x, 4);
+	run(data, n);
+	for (size_t i = 0; i < VARIANTS && n; i++) {
+		uint64_t at = vla_rng_below(r, n);
+		uint8_t old = data[at];
+		run(data, at);
+		data[at] = (uint8_t)vla_rng_below(r, 256);
+		run(data, n);
+		data[at] = old;
 	}
 }
 
-static void file(const char *path)
+static bool run_file(const char *path, vla_rng *r)
 {
-	static uint8_t data[MAX_INPUT], copy[MAX_INPUT];
 	FILE *f = fopen(path, "rb");
-	if (!f) {
-		perror(path);
-		exit(2);
-	}
-	size_t n = fread(data, 1, sizeof data, f);
-	fclose(f);
-	try(data, n);
-	for (int i = 0; i < COPIES && n; i++) {
-		size_t k = n;
-		memcpy(copy, data, n);
-		for (uint32_t hits = 1 + next(3); hits && k; hits--)
-			damage(copy, &k);
-		try(copy, k);
-	}
+	uint8_t *data = malloc(MAX_FILE);
+	bool done = f && data;
+	if (done)
+		run_variants(data, fread(data, 1, MAX_FILE, f), r);
+	free(data);
+	if (f)
+		fclose(f);
+	return done;
 }
 
-static void folder(const char *path)
+static size_t run_corpus(const char *program, vla_rng *r)
 {
-	struct dirent **e;
-	int n = scandir(path, &e, NULL, alphasort);
-	if (n < 0) {
-		perror(path);
-		exit(2);
+	const char *base = strrchr(program, '/');
+	base = base ? base + 1 : program;
+	char dir[256], path[600];
+	size_t n = 0;
+	snprintf(dir, sizeof dir, "tests/fuzz/corpus/%s", strncmp(base, "fuzz_", 5) == 0 ? base + 5 : base);
+	DIR *d = opendir(dir);
+	for (const struct dirent *e; d && (e = readdir(d));) {
+		if (e->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+		n += run_file(path, r);
 	}
-	for (int i = 0; i < n; i++) {
-		char name[4096];
-		struct stat st;
-		snprintf(name, sizeof name, "%s/%s", path, e[i]->d_name);
-		if (e[i]->d_name[0] != '.' && stat(name, &st) == 0 && S_ISREG(st.st_mode))
-			file(name);
-		free(e[i]);
-	}
-	free(e);
+	if (d)
+		closedir(d);
+	return n;
 }
 
 int main(int argc, char **argv)
 {
+	vla_rng r;
+	int bad = 0;
+	vla_rng_seed(&r, 1, 0);
 	for (int i = 1; i < argc; i++) {
-		struct stat st;
-		if (stat(argv[i], &st) == 0 && S_ISDIR(st.st_mode))
-			folder(argv[i]);
-		else
-			file(argv[i]);
+		bool read = run_file(argv[i], &r);
+		bad += !read;
+		printf("%sok %d - %s\n", read ? "" : "not ", i, argv[i]);
 	}
-	try((const uint8_t *)"", 0);
-	printf("%lu inputs\n", runs);
+	if (argc > 1) {
+		printf("1..%d\n", argc - 1);
+		return bad != 0;
+	}
+	printf("ok 1 - %zu files of the corpus and their variants\n", run_corpus(argv[0], &r));
+	for (size_t i = 0; i < RANDOM; i++) {
+		uint8_t data[300];
+		size_t n = (size_t)vla_rng_below(&r, sizeof data);
+		for (size_t k = 0; k < n; k++)
+			data[k] = (uint8_t)vla_rng_below(&r, 256);
+		run(data, n);
+	}
+	printf("ok 2 - random bytes\n1..2\n");
 	return 0;
 }
