@@ -78,7 +78,7 @@ const vla_recipe_row vla_recipe_rows[] = {
 	CHOICE("teacher", "compute", "auto", "auto|f32|bf16|int8", "arithmetic"),
 	N_INT("teacher", "batch", "32", 1, 4096, "pictures at a time"),
 
-	CHOICE("objective", "kind", "", "contrastive|distill_feature|distill_logits|distill_map|anchor|classify", "what is minimised"),
+	CHOICE("objective", "kind", "", "contrastive|distill_feature|distill_logits|distill_map|distill_names|anchor|classify", "what is minimised"),
 	NUM("objective", "weight", "1", 0, 1e9, "factor in the sum"),
 	LIST("objective", "data", "", "data sets it applies to; default all that fit"),
 	TEXT("objective", "teacher", "", "name of the teacher; default the only one"),
@@ -88,6 +88,7 @@ const vla_recipe_row vla_recipe_rows[] = {
 	NUM("objective", "cosine", "1", 0, 1e9, "distill: factor of the cosine distance"),
 	NUM("objective", "mse", "0", 0, 1e9, "distill: factor of the squared difference"),
 	CHOICE("objective", "head", "auto", "auto|none|linear", "linear map from the model's width to the target's"),
+	TEXT("objective", "names", "", "distill_names: data set with the names of the teacher's classes"),
 	NUM("objective", "temperature", "1", 0.01, 1000, "distill_logits: both distributions are softened by it"),
 	CHOICE("objective", "target", "projected", "projected|raw", "anchor: the vector through the image projection, or itself"),
 	NUM("objective", "smoothing", "0", 0, 0.999, "classify: label smoothing"),

@@ -186,7 +186,7 @@ static bool positive(const vla_item *a, const vla_item *b)
 	return a->source == b->source || a->text_hash == b->text_hash || (a->label != VLA_NONE && a->label == b->label);
 }
 
-static vla_tensor *target_view(const vla_objective *o, vla_pass *p)
+vla_tensor *vla_pass_target(const vla_objective *o, vla_pass *p)
 {
 	return vla_tensor_view(p->g, 2, (size_t[]){ p->batch->pictures, o->t->width }, p->batch->target[o->teacher]);
 }
@@ -196,7 +196,7 @@ static vla_tensor *pair_images(const vla_objective *o, vla_pass *p, const rows *
 	vla_tensor *part[2];
 	size_t n = 0;
 	if (r->pictures && o->from_teacher) {
-		vla_tensor *pooled = take(p, target_view(o, p), r->picture, r->pictures);
+		vla_tensor *pooled = take(p, vla_pass_target(o, p), r->picture, r->pictures);
 		part[n++] = vla_model_image_project(p->g, p->model, pooled);
 	} else if (r->pictures) {
 		part[n++] = take(p, vla_pass_projected(p), r->picture, r->pictures);
@@ -295,6 +295,16 @@ static bool pictures(const vla_objective *o, vla_pass *p, rows *r)
 	return r->n > 0;
 }
 
+size_t vla_pass_pictures(const vla_objective *o, vla_pass *p, uint32_t **row)
+{
+	rows r;
+	*row = NULL;
+	if (!pictures(o, p, &r))
+		return 0;
+	*row = r.picture;
+	return r.n;
+}
+
 static vla_tensor *distance(const vla_objective *o, vla_step *g, vla_tensor *x, vla_tensor *y)
 {
 	vla_tensor *sum = NULL;
@@ -313,7 +323,7 @@ vla_tensor *vla_loss_distill_feature(const vla_objective *o, vla_pass *p)
 	if (!pictures(o, p, &r))
 		return NULL;
 	vla_tensor *x = apply_head(o, p->g, take(p, vla_pass_pooled(p), r.picture, r.n));
-	return distance(o, p->g, x, take(p, target_view(o, p), r.picture, r.n));
+	return distance(o, p->g, x, take(p, vla_pass_target(o, p), r.picture, r.n));
 }
 
 vla_tensor *vla_loss_distill_logits(const vla_objective *o, vla_pass *p)
@@ -323,7 +333,7 @@ vla_tensor *vla_loss_distill_logits(const vla_objective *o, vla_pass *p)
 	if (!pictures(o, p, &r))
 		return NULL;
 	vla_tensor *x = apply_head(o, g, take(p, vla_pass_pooled(p), r.picture, r.n));
-	vla_tensor *y = take(p, target_view(o, p), r.picture, r.n);
+	vla_tensor *y = take(p, vla_pass_target(o, p), r.picture, r.n);
 	if (o->classify) {
 		x = vla_model_classify(g, o->t->model, x);
 		y = vla_model_classify(g, o->t->model, y);
@@ -353,7 +363,7 @@ vla_tensor *vla_loss_distill_map(const vla_objective *o, vla_pass *p)
 	}
 	vla_tensor *x = take(p, vla_reshape(g, p->tokens, 2, (size_t[]){ n, rows_each * c }), r.picture, r.n);
 	x = apply_head(o, g, vla_reshape(g, x, 2, (size_t[]){ r.n * rows_each, c }));
-	vla_tensor *y = take(p, target_view(o, p), r.picture, r.n);
+	vla_tensor *y = take(p, vla_pass_target(o, p), r.picture, r.n);
 	return distance(o, g, x, vla_reshape(g, y, 2, (size_t[]){ r.n * rows_each, o->t->row_width }));
 }
 

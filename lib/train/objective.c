@@ -10,6 +10,7 @@ const vla_kind_row vla_objective_kinds[] = {
 	{ "distill_feature", true, false, true, vla_head_for_teacher, vla_loss_distill_feature },
 	{ "distill_logits", true, false, true, vla_head_for_classifier, vla_loss_distill_logits },
 	{ "distill_map", true, false, true, vla_head_for_teacher, vla_loss_distill_map },
+	{ "distill_names", true, true, true, vla_names_init, vla_loss_distill_names },
 	{ "anchor", false, true, false, NULL, vla_loss_anchor },
 	{ "classify", true, false, false, vla_head_for_classes, vla_loss_classify },
 };
@@ -84,6 +85,13 @@ static vla_status read_settings(const vla_objective_env *env, vla_objective *o, 
 	o->classes = env->corpus->classes.n;
 	o->dim = vla_model_get_info(env->model)->dim;
 	VLA_TRY(choose_teacher(env, o, err));
+	const char *names = vla_recipe_text(r, "objective", o->sec, "names");
+	if (*names) {
+		size_t at = vla_corpus_find(env->corpus, names);
+		if (at == SIZE_MAX)
+			return vla_recipe_fail(r, "objective", o->sec, "names", err, "there is no [data %s]", names);
+		o->names = &env->corpus->data[at];
+	}
 	return choose_data(env, o, err);
 }
 
@@ -101,7 +109,7 @@ vla_status vla_objective_open(const vla_objective_env *env, const vla_section *s
 		vla_output what = strcmp(o->kind->name, "distill_map") ? VLA_OUT_POOLED : VLA_OUT_TOKENS;
 		s = vla_model_output_shape(env->model, what, &rows, &gh, &gw, &o->student_width, err);
 	}
-	if (s == VLA_OK && !strcmp(o->kind->name, "distill_logits") && o->t->output == VLA_OUT_POOLED) {
+	if (s == VLA_OK && (!strcmp(o->kind->name, "distill_logits") || !strcmp(o->kind->name, "distill_names")) && o->t->output == VLA_OUT_POOLED) {
 		o->classify = true;
 		if (!vla_model_params(o->t->model))
 			s = vla_nomem(err);

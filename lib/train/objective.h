@@ -48,6 +48,8 @@ struct vla_objective {
 	vla_param *head_w, *head_b;     /* of heads; NULL: none */
 	bool classify;                  /* through the teacher's classifier */
 	uint32_t student_width; /* of the model's pooled output (distill_map: of its tokens); 0 without an image tower */
+	const vla_data *names;          /* distill_names: of the teacher's classes */
+	uint64_t seed;
 	size_t classes, dim;
 	unsigned head_choice;
 };
