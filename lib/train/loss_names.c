@@ -23,7 +23,8 @@ static bool name_texts(const vla_objective *o, vla_pass *p, vla_text_batch *out)
 		text.n = 0;
 		s = vla_data_text(d, &d->ex[i], &rng, &text, &found, &g->err);
 		if (s == VLA_OK)
-			s = vla_tokenizer_encode(vla_model_tokenizer(p->model), text.data, 0, &ids, &g->err);
+			s = vla_tokenizer_encode(vla_model_tokenizer(p->model), text.data, vla_longest_text(p->model), &ids,
+			                         &g->err);
 		if (s == VLA_OK && all.n + ids.n > all.cap) {
 			size_t cap = 2 * (all.n + ids.n);
 			uint32_t *grown = vla_realloc(all.id, cap, sizeof *grown);

@@ -95,6 +95,18 @@ static vla_status read_settings(const vla_objective_env *env, vla_objective *o, 
 	return choose_data(env, o, err);
 }
 
+size_t vla_longest_text(const vla_model *m)
+{
+	static const char *const place[][2] = { { "text", "positions" }, { "text_config", "max_position_embeddings" } };
+	const json_t *config = vla_model_config(m);
+	for (int i = 0; i < 2; i++) {
+		const json_t *n = json_object_get(json_object_get(config, place[i][0]), place[i][1]);
+		if (json_is_integer(n) && json_integer_value(n) > 0)
+			return (size_t)json_integer_value(n);
+	}
+	return strcmp(vla_model_get_info(m)->family, "clip") ? 0 : 77;
+}
+
 vla_status vla_objective_open(const vla_objective_env *env, const vla_section *sec, vla_objective **out, vla_err *err)
 {
 	vla_objective *o = vla_zalloc(1, sizeof *o);
@@ -109,7 +121,8 @@ vla_status vla_objective_open(const vla_objective_env *env, const vla_section *s
 		vla_output what = strcmp(o->kind->name, "distill_map") ? VLA_OUT_POOLED : VLA_OUT_TOKENS;
 		s = vla_model_output_shape(env->model, what, &rows, &gh, &gw, &o->student_width, err);
 	}
-	if (s == VLA_OK && (!strcmp(o->kind->name, "distill_logits") || !strcmp(o->kind->name, "distill_names")) && o->t->output == VLA_OUT_POOLED) {
+	bool classes = !strcmp(o->kind->name, "distill_logits") || !strcmp(o->kind->name, "distill_names");
+	if (s == VLA_OK && classes && o->t->output == VLA_OUT_POOLED) {
 		o->classify = true;
 		if (!vla_model_params(o->t->model))
 			s = vla_nomem(err);

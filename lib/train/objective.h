@@ -67,5 +67,7 @@ typedef struct vla_objective_env {
 vla_status vla_objective_open(const vla_objective_env *env, const vla_section *sec, vla_objective **out, vla_err *err) VLA_MUST_USE;
 void vla_objective_close(vla_objective *o);
 bool vla_objective_needs_pixels(const vla_objective *o);
+/* Tokens that the text tower has positions for; 0: any number. */
+size_t vla_longest_text(const vla_model *m);
 
 #endif

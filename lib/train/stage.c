@@ -134,25 +134,12 @@ void vla_stage_release(vla_stage *s)
 	free(s->need_target);
 }
 
-// Tokens that the text tower has positions for; 0: any number.
-static size_t longest_text(const vla_model *m)
-{
-	static const char *const place[][2] = { { "text", "positions" }, { "text_config", "max_position_embeddings" } };
-	const json_t *config = vla_model_config(m);
-	for (int i = 0; i < 2; i++) {
-		const json_t *n = json_object_get(json_object_get(config, place[i][0]), place[i][1]);
-		if (json_is_integer(n) && json_integer_value(n) > 0)
-			return (size_t)json_integer_value(n);
-	}
-	return strcmp(vla_model_get_info(m)->family, "clip") ? 0 : 77;
-}
-
 vla_status vla_stage_loader(vla_trainer *t, const vla_stage *s, uint64_t first, unsigned threads, vla_loader **out, vla_err *err)
 {
 	vla_loader_opts o = { .corpus = t->corpus, .data = s->data, .n_data = s->n_data, .model = t->model,
 		              .tokenizer = s->texts ? vla_model_tokenizer(t->model) : NULL, .teacher = t->teacher,
 		              .n_teachers = t->teachers, .pixels = s->pixels, .texts = s->texts, .need_target = s->need_target,
-		              .batch = s->batch, .max_len = longest_text(t->model), .size = s->size, .seed = t->seed,
+		              .batch = s->batch, .max_len = vla_longest_text(t->model), .size = s->size, .seed = t->seed,
 		              .stage = s->index, .first_step = first, .end_step = s->steps, .threads = threads,
 		              .min_side = t->min_side, .warn = t->o->warn, .warn_ctx = t->o->ctx };
 	o.depth = (unsigned)vla_recipe_int(t->r, "run", NULL, "prefetch");

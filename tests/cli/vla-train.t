@@ -238,6 +238,42 @@ ok 'only text, projection and scale are trained' [ "$(grep -c '^trained' "$tmp/o
 st 'a row that is not there' 2 vla-train -o w anchor.recipe data.row_offset=12
 says 'says which' 'row 16 of a tensor with 16 rows'
 
+# A teacher with classes: its distribution over named classes.
+sed -e 's/"hidden": 32/"hidden": 32, "classes": 4/; s/"dim": 16/"dim": 16, "id2label": { "0": "r", "1": "g", "2": "b", "3": "y" }/' \
+	model.json | tr -d '\n' |
+	sed 's/, *"text": {[^}]*}//' >classes.json
+vla-model new --seed 4 -o classes classes.json >/dev/null 2>&1
+cat >named.recipe <<'END'
+[model]
+config = model.json
+[tokenizer]
+from = a
+[data names]
+manifest = names.tsv
+limit = 4
+label = en
+names = en, zh
+tensor = a/model.safetensors:image.projection.weight
+row = index
+[data pictures]
+manifest = pictures.tsv
+crops = 1
+[teacher t]
+model = ./classes
+[objective named]
+kind = distill_names
+data = pictures
+names = names
+[stage main]
+steps = 5
+batch = 8
+data = pictures
+END
+st 'class names from a teacher' 0 vla-train -o n named.recipe
+ok 'the loss is a number' awk 'END { exit !($3 > 0 && $3 < 10) }' n/log.tsv
+st 'names that the teacher has not' 2 vla-train -o n2 named.recipe data.names.limit=5
+says 'says which' 'row 5 of \[data names\] is of class 4'
+
 # Shards.
 mkdir shard && i=0
 while [ $i -lt 8 ]; do
