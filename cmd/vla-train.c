@@ -56,12 +56,13 @@ static vla_status print_event(void *ctx, const vla_train_event *e)
 	(void)ctx;
 	if (diag_quiet())
 		return VLA_OK;
-	fprintf(stderr, "%s %llu/%llu loss %.4f", e->stage, (unsigned long long)e->step, (unsigned long long)e->steps, e->loss);
+	fprintf(stderr, "%s %llu/%llu loss %.4f", e->stage, (unsigned long long)e->step, (unsigned long long)e->steps,
+		e->loss);
 	for (size_t i = 0; i < e->nparts; i++)
 		fprintf(stderr, " %s %.4f", e->part[i], e->part_loss[i]);
 	fprintf(stderr, " lr %.3g grad %.3g %.0f/s\n", e->lr, e->grad_norm, e->examples_per_s);
-	inform("seconds a step: data %.4f, forward %.4f, backward %.4f, update %.4f", e->data_s, e->forward_s, e->backward_s,
-	       e->update_s);
+	inform("seconds a step: data %.4f, forward %.4f, backward %.4f, update %.4f", e->data_s, e->forward_s,
+	       e->backward_s, e->update_s);
 	return VLA_OK;
 }
 

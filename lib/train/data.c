@@ -1,5 +1,5 @@
-/* Data sets of a recipe: common parts of all layouts. A section is read once into arrays of examples; what a batch needs later are
- * indices. Texts of classes are put into their templates when a batch is made. */
+/* Data sets of a recipe: common parts of all layouts. A section is read once into arrays of examples; what a batch
+ * needs later are indices. Texts of classes are put into their templates when a batch is made. */
 #include "train/data.h"
 
 #include "io/file.h"
@@ -50,7 +50,8 @@ vla_status vla_data_example(vla_data *d, const char *id, bool *fresh, vla_exampl
 	return VLA_OK;
 }
 
-vla_status vla_data_add_picture(vla_data *d, vla_example *e, const char *path, uint64_t offset, uint64_t bytes, vla_err *err)
+vla_status vla_data_add_picture(vla_data *d, vla_example *e, const char *path, uint64_t offset, uint64_t bytes,
+				vla_err *err)
 {
 	VLA_TRY(grow(&d->picture, &d->picture_cap, d->pictures, sizeof *d->picture, err));
 	// Members of one shard share the path.
@@ -126,7 +127,8 @@ bool vla_data_share_names(vla_data *d, vla_example *e)
 vla_status vla_data_add_vector(vla_data *d, vla_example *e, uint64_t row, vla_err *err)
 {
 	if (row >= d->n_rows)
-		return vla_fail(err, VLA_EFORMAT, "row %llu of a tensor with %zu rows", (unsigned long long)row, d->n_rows);
+		return vla_fail(err, VLA_EFORMAT, "row %llu of a tensor with %zu rows", (unsigned long long)row,
+				d->n_rows);
 	VLA_TRY(grow(&d->vector_row, &d->vector_cap, d->n_vectors, sizeof *d->vector_row, err));
 	e->first_vector = (uint32_t)d->n_vectors;
 	e->vectors = 1;
@@ -366,7 +368,8 @@ static vla_status read_layout(vla_corpus *c, const char *kind, vla_data *d, vla_
 	else if (data && vla_recipe_given(r, kind, d->sec, "folder"))
 		VLA_TRY(vla_data_read_folder(c, d, err));
 	else if (!data || !vla_recipe_given(r, kind, d->sec, "features"))
-		return vla_fail(err, VLA_EFORMAT, data ? "it names no manifest, tar, folder or features" : "it names no manifest");
+		return vla_fail(err, VLA_EFORMAT,
+				data ? "it names no manifest, tar, folder or features" : "it names no manifest");
 	return data ? open_vectors(c, d, err) : VLA_OK;
 }
 

@@ -69,7 +69,8 @@ static vla_status list_folder(const char *path, char ***out, size_t *count, vla_
 	return VLA_OK;
 }
 
-static vla_status add_file(vla_corpus *c, vla_data *d, const char *path, const char *id, const char *class, vla_err *err)
+static vla_status add_file(vla_corpus *c, vla_data *d, const char *path, const char *id, const char *class,
+			   vla_err *err)
 {
 	vla_example *e;
 	bool fresh;
@@ -92,7 +93,7 @@ static vla_status add_file(vla_corpus *c, vla_data *d, const char *path, const c
 
 // class NULL at the top: the folders there are the classes.
 static vla_status walk(vla_corpus *c, vla_data *d, const char *path, const char *id, const char *class, int depth,
-                       uint64_t limit, vla_err *err)
+		       uint64_t limit, vla_err *err)
 {
 	char **list = NULL;
 	size_t n = 0;
@@ -101,7 +102,8 @@ static vla_status walk(vla_corpus *c, vla_data *d, const char *path, const char 
 	VLA_TRY(list_folder(path, &list, &n, err));
 	vla_status s = VLA_OK;
 	for (size_t i = 0; i < n && s == VLA_OK && !(limit && d->n >= limit); i++) {
-		char *sub = vla_format("%s/%s", path, list[i]), *sub_id = vla_format("%s%s%s", id, *id ? "/" : "", list[i]);
+		char *sub = vla_format("%s/%s", path, list[i]),
+		     *sub_id = vla_format("%s%s%s", id, *id ? "/" : "", list[i]);
 		struct stat st;
 		if (!sub || !sub_id)
 			s = vla_nomem(err);

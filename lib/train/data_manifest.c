@@ -1,4 +1,5 @@
-/* Manifests: a TSV with a header line, or JSON Lines, with one row for each picture or for each caption of a picture. */
+/* Manifests: a TSV with a header line, or JSON Lines, with one row for each picture or for each caption of a picture.
+ */
 #include "train/data.h"
 
 #include "io/table.h"
@@ -67,7 +68,7 @@ static vla_status row_taken(const struct reader *m, bool *take)
 		char column[128];
 		size_t n = eq ? (size_t)(eq - s) : 0;
 		bool not = n && s[n - 1] == '!';
-		n -= not;
+		n -= not ;
 		if (!n || n >= sizeof column)
 			return vla_fail(m->err, VLA_EFORMAT, "where is COLUMN=VALUE, not '%.60s'", s);
 		memcpy(column, s, n);
@@ -75,7 +76,7 @@ static vla_status row_taken(const struct reader *m, bool *take)
 		const char *value = cell(m, column);
 		if (!value)
 			return vla_fail(m->err, VLA_EFORMAT, "where: there is no column '%s'", column);
-		*take = one_of(eq + 1, value) != not;
+		*take = one_of(eq + 1, value) != not ;
 	}
 	return VLA_OK;
 }
@@ -172,7 +173,8 @@ static vla_status check_columns(const struct reader *m)
 		vla_status s = VLA_OK;
 		for (size_t k = 0; k < c.n && s == VLA_OK; k++)
 			if (!vla_table_has(m->table, c.name[k]))
-				s = vla_recipe_fail(m->c->recipe, m->kind, m->d->sec, key[i], m->err, "there is no column '%s'", c.name[k]);
+				s = vla_recipe_fail(m->c->recipe, m->kind, m->d->sec, key[i], m->err,
+						    "there is no column '%s'", c.name[k]);
 		free(c.name);
 		VLA_TRY(s);
 	}

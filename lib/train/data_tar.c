@@ -1,5 +1,5 @@
-/* Tar shards in the WebDataset manner: members with one name before the first dot belong together; pictures, .txt captions, .cls
- * classes, .json objects with "caption" and "label". */
+/* Tar shards in the WebDataset manner: members with one name before the first dot belong together; pictures, .txt
+ * captions, .cls classes, .json objects with "caption" and "label". */
 #include "train/data.h"
 
 #include <vla/tar.h>
@@ -54,8 +54,8 @@ static vla_status take_json(vla_corpus *c, vla_data *d, vla_example *e, const ch
 	return s;
 }
 
-static vla_status take_text(vla_corpus *c, vla_data *d, vla_example *e, vla_tar *t, const vla_tar_member *m, const char *ext,
-                            vla_err *err)
+static vla_status take_text(vla_corpus *c, vla_data *d, vla_example *e, vla_tar *t, const vla_tar_member *m,
+			    const char *ext, vla_err *err)
 {
 	if (m->size > MAX_TEXT)
 		return vla_fail(err, VLA_EFORMAT, "'%s' is larger than a text can be (1 MiB)", m->name);
@@ -77,8 +77,8 @@ static vla_status take_text(vla_corpus *c, vla_data *d, vla_example *e, vla_tar 
 	return s;
 }
 
-static vla_status take_member(vla_corpus *c, vla_data *d, const char *shard, vla_tar *t, const vla_tar_member *m, uint64_t limit,
-                              vla_err *err)
+static vla_status take_member(vla_corpus *c, vla_data *d, const char *shard, vla_tar *t, const vla_tar_member *m,
+			      uint64_t limit, vla_err *err)
 {
 	static const char *const picture[] = { ".jpg", ".jpeg", ".png", ".ppm", ".pgm", NULL };
 	static const char *const text[] = { ".txt", ".json", ".cls", NULL };

@@ -1,4 +1,5 @@
-/* Small measurements while a run is under way: ranks of the right picture for held-out captions, and classes by their names. */
+/* Small measurements while a run is under way: ranks of the right picture for held-out captions, and classes by their
+ * names. */
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -9,12 +10,12 @@
 struct eval {
 	vla_trainer *t;
 	const vla_section *sec;
-	vla_corpus own;        // its classes are not the run's
+	vla_corpus own; // its classes are not the run's
 	vla_data d;
 	size_t dim;
-	float *image;          // [d.n, dim]
-	bool *readable;        // [d.n]
-	float *pixels;         // [BATCH, size, size, 3]
+	float *image;   // [d.n, dim]
+	bool *readable; // [d.n]
+	float *pixels;  // [BATCH, size, size, 3]
 	size_t begin;
 	FILE *out;
 	const char *stage;
@@ -44,8 +45,9 @@ static void load_range(void *ctx, size_t begin, size_t end, unsigned worker)
 		const vla_example *ex = &e->d.ex[e->begin + i];
 		float *out = e->pixels + i * vla_model_pixels(e->t->model);
 		bool good = ex->picture != VLA_NONE &&
-		            vla_picture_load(&e->d.picture[ex->picture], vla_model_min_side(e->t->model), &im, NULL) == VLA_OK &&
-		            vla_model_preprocess(e->t->model, &im, out, NULL) == VLA_OK;
+			    vla_picture_load(&e->d.picture[ex->picture], vla_model_min_side(e->t->model), &im, NULL) ==
+				    VLA_OK &&
+			    vla_model_preprocess(e->t->model, &im, out, NULL) == VLA_OK;
 		e->readable[e->begin + i] = good;
 		if (!good)
 			memset(out, 0, vla_model_pixels(e->t->model) * sizeof *out);
@@ -58,7 +60,8 @@ static vla_status embed_pictures(struct eval *e)
 	for (e->begin = 0; e->begin < e->d.n; e->begin += BATCH) {
 		size_t n = e->d.n - e->begin < BATCH ? e->d.n - e->begin : BATCH;
 		vla_parallel(e->t->o->pool, n, 1, load_range, e);
-		VLA_TRY(vla_model_embed_pixels(e->t->model, e->pixels, n, VLA_OUT_EMBED, e->image + e->begin * e->dim, e->err));
+		VLA_TRY(vla_model_embed_pixels(e->t->model, e->pixels, n, VLA_OUT_EMBED, e->image + e->begin * e->dim,
+					       e->err));
 	}
 	return VLA_OK;
 }
@@ -73,7 +76,8 @@ static double dot(const float *a, const float *b, size_t n)
 
 static void report(const struct eval *e, const char *metric, double value, size_t n)
 {
-	fprintf(e->out, "%s\t%llu\t%s\t%s\t%.4f\t%zu\n", e->stage, (unsigned long long)e->step, e->sec->name, metric, value, n);
+	fprintf(e->out, "%s\t%llu\t%s\t%s\t%.4f\t%zu\n", e->stage, (unsigned long long)e->step, e->sec->name, metric,
+		value, n);
 	vla_trainer_line(e->t, "eval %s: %s %.4f of %zu", e->sec->name, metric, value, n);
 }
 
@@ -193,7 +197,12 @@ vla_status vla_evaluate(vla_trainer *t, const char *stage, uint64_t step, bool l
 	for (size_t i = 0; s == VLA_OK && vla_recipe_section(t->r, "eval", i); i++) {
 		if (!last && step % interval(t, i))
 			continue;
-		struct eval e = { .t = t, .sec = vla_recipe_section(t->r, "eval", i), .out = out, .stage = stage, .step = step, .err = err };
+		struct eval e = { .t = t,
+				  .sec = vla_recipe_section(t->r, "eval", i),
+				  .out = out,
+				  .stage = stage,
+				  .step = step,
+				  .err = err };
 		s = measure(&e);
 		vla_data_close(&e.d);
 		vla_intern_release(&e.own.classes);

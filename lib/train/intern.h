@@ -5,7 +5,7 @@
 #include "base/base.h"
 
 typedef struct vla_intern {
-	char **text;    /* [n] */
+	char **text; /* [n] */
 	size_t n, cap;
 	uint32_t *slot; /* [slots] number + 1, 0 = free */
 	size_t slots;

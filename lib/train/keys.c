@@ -1,9 +1,10 @@
-/* The table of all recipe keys: it drives the reader, its error messages, vla_recipe_keys (the man page is checked against it)
- * and the fallback values. */
+/* The table of all recipe keys: it drives the reader, its error messages, vla_recipe_keys (the man page is checked
+ * against it) and the fallback values. */
 #include "train/recipe.h"
 
 #define BIG 9007199254740992.0 // integers up to 2^53 are exact in a double
 
+// clang-format off
 #define TEXT(s, k, d, h) { s, k, VLA_ROW_TEXT, d, 0, 0, NULL, false, h }
 #define PATH(s, k, h) { s, k, VLA_ROW_PATH, "", 0, 0, NULL, false, h }
 #define LIST(s, k, d, h) { s, k, VLA_ROW_LIST, d, 0, 0, NULL, false, h }
@@ -14,6 +15,7 @@
 // The same for keys that leave the weights as they are.
 #define N_PATH(s, k, h) { s, k, VLA_ROW_PATH, "", 0, 0, NULL, true, h }
 #define N_INT(s, k, d, lo, hi, h) { s, k, VLA_ROW_INT, d, lo, hi, NULL, true, h }
+// clang-format on
 
 const vla_recipe_row vla_recipe_rows[] = {
 	INT("run", "seed", "1", 0, BIG, "seed of all random choices"),
@@ -35,7 +37,8 @@ const vla_recipe_row vla_recipe_rows[] = {
 	PATH("model", "config", "config.json of a fresh model"),
 	PATH("model", "load", "model directory whose parameters are copied where name and shape agree"),
 	LIST("model", "freeze", "", "parameters that are not trained (patterns)"),
-	{ "model", "lr_scale.", VLA_ROW_NUMBER, "", 0, 1e6, NULL, false, "factor on the learning rate of matching parameters" },
+	{ "model", "lr_scale.", VLA_ROW_NUMBER, "", 0, 1e6, NULL, false,
+	  "factor on the learning rate of matching parameters" },
 	TEXT("model", "init.", "", "FILE.safetensors:TENSOR, or whiten:DATA, as the initial value of a parameter"),
 	TEXT("model", "set.", "", "a value of the configuration, as JSON"),
 
@@ -78,19 +81,23 @@ const vla_recipe_row vla_recipe_rows[] = {
 	CHOICE("teacher", "compute", "auto", "auto|f32|bf16|int8", "arithmetic"),
 	N_INT("teacher", "batch", "32", 1, 4096, "pictures at a time"),
 
-	CHOICE("objective", "kind", "", "contrastive|distill_feature|distill_logits|distill_map|distill_names|anchor|classify", "what is minimised"),
+	CHOICE("objective", "kind", "",
+	       "contrastive|distill_feature|distill_logits|distill_map|distill_names|anchor|classify",
+	       "what is minimised"),
 	NUM("objective", "weight", "1", 0, 1e9, "factor in the sum"),
 	LIST("objective", "data", "", "data sets it applies to; default all that fit"),
 	TEXT("objective", "teacher", "", "name of the teacher; default the only one"),
 	CHOICE("objective", "loss", "softmax", "softmax|sigmoid", "contrastive: kind of loss"),
 	CHOICE("objective", "positives", "share", "share|ignore", "contrastive: pairs of one picture, class or text"),
-	CHOICE("objective", "image", "model", "model|teacher", "take the picture's pooled output from the model or a teacher"),
+	CHOICE("objective", "image", "model", "model|teacher",
+	       "take the picture's pooled output from the model or a teacher"),
 	NUM("objective", "cosine", "1", 0, 1e9, "distill: factor of the cosine distance"),
 	NUM("objective", "mse", "0", 0, 1e9, "distill: factor of the squared difference"),
 	CHOICE("objective", "head", "auto", "auto|none|linear", "linear map from the model's width to the target's"),
 	TEXT("objective", "names", "", "distill_names: data set with the names of the teacher's classes"),
 	NUM("objective", "temperature", "1", 0.01, 1000, "distill_logits: both distributions are softened by it"),
-	CHOICE("objective", "target", "projected", "projected|raw", "anchor: the vector through the image projection, or itself"),
+	CHOICE("objective", "target", "projected", "projected|raw",
+	       "anchor: the vector through the image projection, or itself"),
 	NUM("objective", "smoothing", "0", 0, 0.999, "classify: label smoothing"),
 
 	LIST("stage", "data", "", "data sets; default all"),

@@ -1,5 +1,6 @@
-/* Loader threads: each takes the next step's plan under the lock and fills its slot of a ring outside of it; the trainer takes
- * the slots in order. Everything random in an example follows from seed, stage and the example's serial number. */
+/* Loader threads: each takes the next step's plan under the lock and fills its slot of a ring outside of it; the
+ * trainer takes the slots in order. Everything random in an example follows from seed, stage and the example's serial
+ * number. */
 #include "train/loader.h"
 
 #include "train/plan.h"
@@ -37,8 +38,8 @@ struct vla_loader {
 	pthread_cond_t room, ready;
 	pthread_t *thread;
 	struct scratch inline_scratch;
-	size_t dim;               // of the vectors
-	uint32_t special[2];      // tokens that encode adds before and after
+	size_t dim;          // of the vectors
+	uint32_t special[2]; // tokens that encode adds before and after
 	char warning[256];
 	bool warned;
 };
@@ -111,14 +112,15 @@ static vla_status fill_targets(const vla_loader *l, vla_batch *b, const vla_item
 	return VLA_OK;
 }
 
-static vla_status fill_pixels(vla_loader *l, struct scratch *sc, vla_batch *b, const vla_item *it, vla_rng *rng, vla_err *err)
+static vla_status fill_pixels(vla_loader *l, struct scratch *sc, vla_batch *b, const vla_item *it, vla_rng *rng,
+			      vla_err *err)
 {
 	const vla_data *d = &l->o.corpus->data[it->data];
 	const vla_example *e = &d->ex[it->example];
 	const vla_image *im;
 	VLA_TRY(vla_pictures_get(l->pics, d, e->picture, l->o.min_side, &sc->picture, &im, err));
 	vla_crop crop = d->crops ? vla_crop_number(e->id, it->crop, im->width, im->height, &d->augment)
-	                         : vla_crop_draw(rng, im->width, im->height, &d->augment);
+				 : vla_crop_draw(rng, im->width, im->height, &d->augment);
 	VLA_TRY(vla_crop_apply(im, &crop, l->o.size, &sc->crop, err));
 	VLA_TRY(vla_augment_colours(rng, &sc->crop, &d->augment, err));
 	size_t n = (size_t)l->o.size * l->o.size * 3;
@@ -127,7 +129,8 @@ static vla_status fill_pixels(vla_loader *l, struct scratch *sc, vla_batch *b, c
 }
 
 // An unreadable picture gives its place to another example of its data set.
-static vla_status fill_picture(vla_loader *l, struct scratch *sc, vla_batch *b, vla_item *it, vla_rng *rng, vla_err *err)
+static vla_status fill_picture(vla_loader *l, struct scratch *sc, vla_batch *b, vla_item *it, vla_rng *rng,
+			       vla_err *err)
 {
 	const vla_data *d = &l->o.corpus->data[it->data];
 	for (int attempt = 0; attempt < MAX_RETRY; attempt++) {
@@ -217,7 +220,8 @@ static vla_status fill_batch(vla_loader *l, struct scratch *sc, vla_batch *b, vl
 			const vla_data *d = &l->o.corpus->data[it->data];
 			const vla_example *e = &d->ex[it->example];
 			uint32_t k = (uint32_t)vla_rng_below(&rng, e->vectors);
-			vla_data_vector(d, d->vector_row[e->first_vector + k], b->vector + (size_t)it->vector_row * l->dim);
+			vla_data_vector(d, d->vector_row[e->first_vector + k],
+					b->vector + (size_t)it->vector_row * l->dim);
 		}
 		if (it->text_row != VLA_NONE)
 			VLA_TRY(fill_text(l, sc, b, it, &rng, err));
@@ -313,7 +317,8 @@ static vla_status find_dim(vla_loader *l, vla_err *err)
 		if (!d->dim)
 			continue;
 		if (l->dim && l->dim != d->dim)
-			return vla_fail(err, VLA_EINVAL, "vectors of %zu and of %zu numbers in one stage", l->dim, d->dim);
+			return vla_fail(err, VLA_EINVAL, "vectors of %zu and of %zu numbers in one stage", l->dim,
+					d->dim);
 		l->dim = d->dim;
 	}
 	return VLA_OK;

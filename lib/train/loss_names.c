@@ -1,5 +1,6 @@
-/* Distillation of a classifier into the text tower: for each picture the similarities to the names of the teacher's classes shall give the
- * teacher's class distribution. It gives every class a place in the shared space, and uses pictures without any text. */
+/* Distillation of a classifier into the text tower: for each picture the similarities to the names of the teacher's
+ * classes shall give the teacher's class distribution. It gives every class a place in the shared space, and uses
+ * pictures without any text. */
 #include "train/losses.h"
 
 #include <math.h>
@@ -23,8 +24,8 @@ static bool name_texts(const vla_objective *o, vla_pass *p, vla_text_batch *out)
 		text.n = 0;
 		s = vla_data_text(d, &d->ex[i], &rng, &text, &found, &g->err);
 		if (s == VLA_OK)
-			s = vla_tokenizer_encode(vla_model_tokenizer(p->model), text.data, vla_longest_text(p->model), &ids,
-			                         &g->err);
+			s = vla_tokenizer_encode(vla_model_tokenizer(p->model), text.data, vla_longest_text(p->model),
+						 &ids, &g->err);
 		if (s == VLA_OK && all.n + ids.n > all.cap) {
 			size_t cap = 2 * (all.n + ids.n);
 			uint32_t *grown = vla_realloc(all.id, cap, sizeof *grown);
@@ -86,11 +87,13 @@ vla_status vla_names_init(vla_objective *o, vla_params *heads, uint64_t seed, vl
 	for (size_t i = 0; i < o->names->n; i++) {
 		const vla_example *e = &o->names->ex[i];
 		if ((!e->names && !e->texts) || e->vectors != 1)
-			return vla_fail(err, VLA_EINVAL, "row %zu of [data %s] needs a name and the number of its class", i + 1,
-			                o->names->name);
+			return vla_fail(err, VLA_EINVAL,
+					"row %zu of [data %s] needs a name and the number of its class", i + 1,
+					o->names->name);
 		if (!vla_model_label(m, o->names->vector_row[e->first_vector]))
-			return vla_fail(err, VLA_EINVAL, "row %zu of [data %s] is of class %u, which the teacher has not", i + 1,
-			                o->names->name, o->names->vector_row[e->first_vector]);
+			return vla_fail(err, VLA_EINVAL,
+					"row %zu of [data %s] is of class %u, which the teacher has not", i + 1,
+					o->names->name, o->names->vector_row[e->first_vector]);
 	}
 	return VLA_OK;
 }
@@ -108,7 +111,7 @@ vla_tensor *vla_loss_distill_names(const vla_objective *o, vla_pass *p)
 	if (!target)
 		return NULL;
 	vla_tensor *image = o->from_teacher ? vla_model_image_project(g, p->model, teacher)
-	                                    : vla_gather_rows(g, vla_pass_projected(p), row, n);
+					    : vla_gather_rows(g, vla_pass_projected(p), row, n);
 	vla_tensor *text = vla_model_text(g, p->model, &texts);
 	vla_tensor *logits = vla_matmul(g, vla_l2_norm(g, image), vla_l2_norm(g, text), false, true);
 	vla_tensor *scale = vla_model_logit_scale(g, p->model);

@@ -1,6 +1,6 @@
-/* Losses. Contrastive: softmax in both directions (Radford et al. 2021, CLIP) or a sigmoid for each pair (Zhai et al. 2023, SigLIP),
- * where all pairs of one picture, class or text count as positives. Distillation: features by cosine and squared distance, class
- * distributions by their divergence at a temperature (Hinton et al. 2015). */
+/* Losses. Contrastive: softmax in both directions (Radford et al. 2021, CLIP) or a sigmoid for each pair (Zhai et al.
+ * 2023, SigLIP), where all pairs of one picture, class or text count as positives. Distillation: features by cosine and
+ * squared distance, class distributions by their divergence at a temperature (Hinton et al. 2015). */
 #include "train/losses.h"
 
 #include <math.h>
@@ -35,8 +35,8 @@ static vla_status head_to(vla_objective *o, vla_params *heads, size_t out, bool 
 {
 	bool differ = o->student_width != out;
 	if (o->head_choice == 1 && (differ || needed))
-		return vla_fail(err, VLA_EINVAL, "head = none, but the model gives %u numbers and the target has %zu", o->student_width,
-		                out);
+		return vla_fail(err, VLA_EINVAL, "head = none, but the model gives %u numbers and the target has %zu",
+				o->student_width, out);
 	if (o->head_choice == 2 || differ || needed)
 		return add_linear(o, heads, o->student_width, out, seed, err);
 	return VLA_OK;
@@ -70,7 +70,8 @@ static vla_tensor *apply_head(const vla_objective *o, vla_step *g, vla_tensor *x
 static vla_tensor *pixels(vla_pass *p)
 {
 	if (!p->pixels)
-		p->pixels = vla_tensor_view(p->g, 4, (size_t[]){ p->batch->pictures, p->size, p->size, 3 }, p->batch->pixels);
+		p->pixels = vla_tensor_view(p->g, 4, (size_t[]){ p->batch->pictures, p->size, p->size, 3 },
+					    p->batch->pixels);
 	return p->pixels;
 }
 
@@ -358,7 +359,8 @@ vla_tensor *vla_loss_distill_map(const vla_objective *o, vla_pass *p)
 		return NULL;
 	size_t c = p->tokens->dim[p->tokens->ndim - 1], n = p->batch->pictures, rows_each = p->tokens->n / (n * c);
 	if (rows_each != o->t->rows) {
-		vla_fail(&g->err, VLA_EINVAL, "the model's map has %zu places, the teacher's %u", rows_each, o->t->rows);
+		vla_fail(&g->err, VLA_EINVAL, "the model's map has %zu places, the teacher's %u", rows_each,
+			 o->t->rows);
 		return NULL;
 	}
 	vla_tensor *x = take(p, vla_reshape(g, p->tokens, 2, (size_t[]){ n, rows_each * c }), r.picture, r.n);

@@ -25,7 +25,8 @@ static vla_status choose_data(const vla_objective_env *env, vla_objective *o, vl
 	for (size_t i = 0; i < n && s == VLA_OK; i++) {
 		size_t at = vla_corpus_find(c, name[i]);
 		if (at == SIZE_MAX)
-			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err, "there is no [data %s]", name[i]);
+			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err, "there is no [data %s]",
+					    name[i]);
 		else
 			o->data[at] = true;
 	}
@@ -34,8 +35,8 @@ static vla_status choose_data(const vla_objective_env *env, vla_objective *o, vl
 		if (!n)
 			o->data[i] = !o->t || o->t->part[i].used;
 		else if (o->data[i] && o->t && !o->t->part[i].used && (o->kind->teacher || o->from_teacher))
-			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err, "teacher %s does not look at [data %s]", o->t->name,
-			                    c->data[i].name);
+			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err,
+					    "teacher %s does not look at [data %s]", o->t->name, c->data[i].name);
 		any = any || o->data[i];
 	}
 	free(name);
@@ -53,12 +54,13 @@ static vla_status choose_teacher(const vla_objective_env *env, vla_objective *o,
 	for (size_t i = 0; i < env->n_teachers; i++)
 		if (!*want || !strcmp(env->teacher[i]->name, want)) {
 			if (o->teacher != SIZE_MAX)
-				return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err, "there are several teachers: name one");
+				return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err,
+						       "there are several teachers: name one");
 			o->teacher = i;
 		}
 	if (o->teacher == SIZE_MAX)
-		return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err, "there is no [teacher%s%s]", *want ? " " : "",
-		                       want);
+		return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err, "there is no [teacher%s%s]",
+				       *want ? " " : "", want);
 	o->t = env->teacher[o->teacher];
 	return VLA_OK;
 }

@@ -1,5 +1,5 @@
-/* A store of decoded pictures: small ones are decoded once and kept up to a limit of memory, since decoding costs as much as
- * resampling them. Kept pictures are never dropped, so that readers need no lock once they have one. */
+/* A store of decoded pictures: small ones are decoded once and kept up to a limit of memory, since decoding costs as
+ * much as resampling them. Kept pictures are never dropped, so that readers need no lock once they have one. */
 #include "train/loader.h"
 
 #include <stdatomic.h>
@@ -63,7 +63,7 @@ static const vla_image *keep(vla_pictures *p, size_t at, vla_image *own)
 }
 
 vla_status vla_pictures_get(vla_pictures *p, const vla_data *d, uint32_t i, uint32_t min_side, vla_image *own,
-                            const vla_image **out, vla_err *err)
+			    const vla_image **out, vla_err *err)
 {
 	size_t at = d->first_picture + i;
 	*out = at < p->n ? atomic_load(&p->slot[at]) : NULL;

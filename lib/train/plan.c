@@ -1,5 +1,5 @@
-/* The order of examples. The data set of example number e is given by the fractional part of e times the golden ratio, a
- * sequence that keeps every share to within one example nearly everywhere, and needs no state but e. */
+/* The order of examples. The data set of example number e is given by the fractional part of e times the golden ratio,
+ * a sequence that keeps every share to within one example nearly everywhere, and needs no state but e. */
 #include "train/plan.h"
 
 #define GOLDEN 0x9e3779b97f4a7c15u // 2^64 / golden ratio

@@ -1,5 +1,5 @@
-/* What a stage reaches: a few forward passes without updates tell which parameters its objectives depend on. Others are left alone
- * (weight decay would shrink them), and a tower with nothing to train runs without a tape. */
+/* What a stage reaches: a few forward passes without updates tell which parameters its objectives depend on. Others are
+ * left alone (weight decay would shrink them), and a tower with nothing to train runs without a tape. */
 #include "train/losses.h"
 #include "train/stage.h"
 
@@ -11,9 +11,9 @@ struct probe {
 	vla_arena *arena;
 	vla_tape tape;
 	vla_step g;
-	bool *used, *tower;    /* [params] of the model */
-	bool *used_heads;      /* [heads] */
-	bool *seen;            /* [objectives of the stage] */
+	bool *used, *tower; /* [params] of the model */
+	bool *used_heads;   /* [heads] */
+	bool *seen;         /* [objectives of the stage] */
 	vla_err *err;
 };
 
@@ -79,8 +79,9 @@ static vla_status run(struct probe *pr, vla_loader *l)
 	}
 	for (size_t i = 0; i < pr->s->objectives; i++)
 		if (!pr->seen[i])
-			return vla_fail(pr->err, VLA_EINVAL, "stage %s: objective %s finds nothing in the data of the stage",
-			                pr->s->sec->name, pr->s->objective[i]->name);
+			return vla_fail(pr->err, VLA_EINVAL,
+					"stage %s: objective %s finds nothing in the data of the stage",
+					pr->s->sec->name, pr->s->objective[i]->name);
 	return VLA_OK;
 }
 

@@ -1,5 +1,5 @@
-/* The recipe reader, vla-recipe(5): lines of `[section NAME]` and `key = value`, checked against vla_recipe_rows while they are read,
- * so that a typing error is found before anything is computed. */
+/* The recipe reader, vla-recipe(5): lines of `[section NAME]` and `key = value`, checked against vla_recipe_rows while
+ * they are read, so that a typing error is found before anything is computed. */
 #include "train/recipe.h"
 
 #include <ctype.h>
@@ -100,8 +100,7 @@ static vla_status check_value(const struct reader *rd, const vla_recipe_row *k, 
 	bool b;
 	char *end;
 	switch (k->type) {
-	case VLA_ROW_BOOL:
-		return parse_bool(v, &b) ? VLA_OK : bad(rd, "%s is yes or no, not '%s'", key, v);
+	case VLA_ROW_BOOL: return parse_bool(v, &b) ? VLA_OK : bad(rd, "%s is yes or no, not '%s'", key, v);
 	case VLA_ROW_INT:
 	case VLA_ROW_NUMBER: {
 		errno = 0;
@@ -118,8 +117,7 @@ static vla_status check_value(const struct reader *rd, const vla_recipe_row *k, 
 		if (choice_index(k->choices, v, strlen(v)) < 0)
 			return bad(rd, "%s is one of %s, not '%s'", key, k->choices, v);
 		return VLA_OK;
-	default:
-		return VLA_OK;
+	default: return VLA_OK;
 	}
 }
 
@@ -243,7 +241,8 @@ static vla_status read_header(struct reader *rd, char *s)
 	return add_section(rd, kind, name, &rd->sec);
 }
 
-static vla_status read_key(const struct reader *rd, const char *kind, const char *key, const char *value, const vla_recipe_row **out)
+static vla_status read_key(const struct reader *rd, const char *kind, const char *key, const char *value,
+			   const vla_recipe_row **out)
 {
 	const vla_recipe_row *k = find_key(kind, key);
 	if (!k) {
@@ -381,8 +380,8 @@ static vla_status read_all(struct reader *rd, const char *text)
 	return VLA_OK;
 }
 
-vla_status vla_recipe_parse(const char *path, const char *text, const char *const *overrides, size_t n, vla_recipe **out,
-                            vla_err *err)
+vla_status vla_recipe_parse(const char *path, const char *text, const char *const *overrides, size_t n,
+			    vla_recipe **out, vla_err *err)
 {
 	vla_recipe *r = vla_zalloc(1, sizeof *r);
 	if (!r)
@@ -514,7 +513,7 @@ unsigned vla_recipe_line(const vla_recipe *r, const char *kind, const vla_sectio
 }
 
 bool vla_recipe_prefixed(const vla_recipe *r, const char *kind, const vla_section *sec, const char *prefix, size_t i,
-                         const char **rest, const char **value)
+			 const char **rest, const char **value)
 {
 	const vla_section *both[2] = { sec, vla_recipe_find(r, kind, "") };
 	size_t np = strlen(prefix);
@@ -576,7 +575,7 @@ uint64_t vla_recipe_hash(const vla_recipe *r)
 			const vla_recipe_row *row = find_key(s->kind, s->set[k].key);
 			if (row && !row->neutral)
 				sum += vla_hash64(s->set[k].value, strlen(s->set[k].value),
-				                  vla_hash64(s->set[k].key, strlen(s->set[k].key), 0));
+						  vla_hash64(s->set[k].key, strlen(s->set[k].key), 0));
 		}
 		h = vla_hash64(&sum, sizeof sum, h);
 	}
@@ -584,7 +583,7 @@ uint64_t vla_recipe_hash(const vla_recipe *r)
 }
 
 vla_status vla_recipe_fail(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key, vla_err *err,
-                           const char *fmt, ...)
+			   const char *fmt, ...)
 {
 	char msg[200];
 	va_list ap;
@@ -594,5 +593,6 @@ vla_status vla_recipe_fail(const vla_recipe *r, const char *kind, const vla_sect
 	unsigned line = vla_recipe_line(r, kind, sec, key);
 	if (line)
 		return vla_fail(err, VLA_EINVAL, "%s:%u: %s", r->path, line, msg);
-	return vla_fail(err, VLA_EINVAL, "%s: [%s%s%s]: %s", r->path, kind, sec && *sec->name ? " " : "", sec ? sec->name : "", msg);
+	return vla_fail(err, VLA_EINVAL, "%s: [%s%s%s]: %s", r->path, kind, sec && *sec->name ? " " : "",
+			sec ? sec->name : "", msg);
 }

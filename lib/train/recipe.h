@@ -8,9 +8,9 @@
 
 typedef enum vla_row_type {
 	VLA_ROW_TEXT,
-	VLA_ROW_PATH,   /* see vla_recipe_path */
-	VLA_ROW_LIST,   /* texts between commas */
-	VLA_ROW_BOOL,   /* yes, no, true, false, 1, 0 */
+	VLA_ROW_PATH, /* see vla_recipe_path */
+	VLA_ROW_LIST, /* texts between commas */
+	VLA_ROW_BOOL, /* yes, no, true, false, 1, 0 */
 	VLA_ROW_INT,
 	VLA_ROW_NUMBER,
 	VLA_ROW_CHOICE, /* one word of the row's choices */
@@ -37,7 +37,7 @@ bool vla_section_named(const char *section);
 
 typedef struct vla_setting {
 	char *key, *value;
-	unsigned line;  /* 0: from the command line */
+	unsigned line; /* 0: from the command line */
 } vla_setting;
 
 typedef struct vla_section {
@@ -55,14 +55,14 @@ struct vla_recipe {
 
 /* Parses text (NUL-terminated) as a recipe called path; vla_recipe_open reads the file and applies overrides. */
 vla_status vla_recipe_parse(const char *path, const char *text, const char *const *overrides, size_t n,
-                            vla_recipe **out, vla_err *err) VLA_MUST_USE;
+			    vla_recipe **out, vla_err *err) VLA_MUST_USE;
 
 /* The i-th section of this kind that has a name (for kinds without names: the section itself), NULL past the end. */
 const vla_section *vla_recipe_section(const vla_recipe *r, const char *kind, size_t i);
 const vla_section *vla_recipe_find(const vla_recipe *r, const char *kind, const char *name);
 
-/* Values: of the section, else of the unnamed section of its kind, else the table's fallback. sec may be NULL: the defaults
- * of kind. Types were checked when the recipe was read, so that these cannot fail. */
+/* Values: of the section, else of the unnamed section of its kind, else the table's fallback. sec may be NULL: the
+ * defaults of kind. Types were checked when the recipe was read, so that these cannot fail. */
 const char *vla_recipe_text(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key);
 bool vla_recipe_bool(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key);
 int64_t vla_recipe_int(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key);
@@ -73,9 +73,10 @@ bool vla_recipe_given(const vla_recipe *r, const char *kind, const vla_section *
 /* Line of the key's value for messages; 0 when it is not in the file. */
 unsigned vla_recipe_line(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key);
 
-/* The i-th key of the section (then of its defaults) that starts with prefix: rest is what follows. false past the end. */
+/* The i-th key of the section (then of its defaults) that starts with prefix: rest is what follows. false past the end.
+ */
 bool vla_recipe_prefixed(const vla_recipe *r, const char *kind, const vla_section *sec, const char *prefix, size_t i,
-                         const char **rest, const char **value);
+			 const char **rest, const char **value);
 
 /* A path as the user meant it: absolute as it is; else relative to root; root NULL: the recipe's folder. malloc'd. */
 char *vla_recipe_path(const vla_recipe *r, const char *root, const char *path);
@@ -88,6 +89,6 @@ uint64_t vla_recipe_hash(const vla_recipe *r);
 
 /* Fails with the recipe's file, and line when the key was given there. */
 vla_status vla_recipe_fail(const vla_recipe *r, const char *kind, const vla_section *sec, const char *key, vla_err *err,
-                           const char *fmt, ...) VLA_PRINTF(6, 7);
+			   const char *fmt, ...) VLA_PRINTF(6, 7);
 
 #endif

@@ -70,8 +70,9 @@ static size_t collect(const vla_corpus *c, char *const *name, size_t n_name, vla
 static vla_status train_tokenizer(vla_trainer *t, vla_err *err)
 {
 	const vla_recipe *r = t->r;
-	vla_bpe_train_opts o = { (size_t)vla_recipe_int(r, "tokenizer", NULL, "vocab_size"), vla_recipe_bool(r, "tokenizer", NULL, "lower"),
-		                 (size_t)vla_recipe_int(r, "tokenizer", NULL, "min_count"), 0 };
+	vla_bpe_train_opts o = { (size_t)vla_recipe_int(r, "tokenizer", NULL, "vocab_size"),
+				 vla_recipe_bool(r, "tokenizer", NULL, "lower"),
+				 (size_t)vla_recipe_int(r, "tokenizer", NULL, "min_count"), 0 };
 	char **name;
 	size_t n_name;
 	VLA_TRY(vla_split_list(vla_recipe_text(r, "tokenizer", NULL, "data"), ',', &name, &n_name, err));
@@ -120,7 +121,8 @@ vla_status vla_setup_tokenizer(vla_trainer *t, vla_err *err)
 		if (!t->tokenizer_dir)
 			return vla_nomem(err);
 		if (!mkdtemp(t->tokenizer_dir))
-			return vla_fail(err, VLA_EIO, "cannot make a folder in '%s': %s", tmp ? tmp : "/tmp", strerror(errno));
+			return vla_fail(err, VLA_EIO, "cannot make a folder in '%s': %s", tmp ? tmp : "/tmp",
+					strerror(errno));
 		t->scratch_dir = true;
 		return train_tokenizer(t, err);
 	}
@@ -199,7 +201,8 @@ vla_status vla_setup_model(vla_trainer *t, vla_err *err)
 	mo.pool = t->o->pool;
 	mo.compute = computes[vla_recipe_choice(r, "run", NULL, "compute")];
 	if (config == (*from != 0))
-		return vla_recipe_fail(r, "model", vla_recipe_section(r, "model", 0), "from", err, "give either from or config");
+		return vla_recipe_fail(r, "model", vla_recipe_section(r, "model", 0), "from", err,
+				       "give either from or config");
 	if (config)
 		return create(t, &mo, err);
 	char *path = vla_recipe_path(r, NULL, from);
@@ -236,7 +239,8 @@ static vla_status load_model(vla_trainer *t, const char *from, vla_err *err)
 	vla_model_close(m);
 	vla_trainer_line(t, "model: %zu parameters copied from %s, %zu fresh", copied, from, kept);
 	if (s == VLA_OK && !copied)
-		s = vla_recipe_fail(t->r, "model", vla_recipe_section(t->r, "model", 0), "load", err, "no parameter of it fits");
+		s = vla_recipe_fail(t->r, "model", vla_recipe_section(t->r, "model", 0), "load", err,
+				    "no parameter of it fits");
 	return s;
 }
 
@@ -258,7 +262,8 @@ static vla_status load_tensor(vla_trainer *t, vla_param *p, const char *value, v
 		if (!ct)
 			s = vla_fail(err, VLA_EFORMAT, "init.%s: '%s' has no tensor '%s'", p->name, path, colon + 1);
 		else if (ct->n != p->n)
-			s = vla_fail(err, VLA_EFORMAT, "init.%s: '%s' has %zu numbers, the parameter %zu", p->name, colon + 1, ct->n, p->n);
+			s = vla_fail(err, VLA_EFORMAT, "init.%s: '%s' has %zu numbers, the parameter %zu", p->name,
+				     colon + 1, ct->n, p->n);
 		else
 			s = vla_ct_to_f32(ct, p->value, err);
 	}
@@ -288,7 +293,8 @@ static vla_status whiten(vla_trainer *t, vla_param *p, const char *data, vla_err
 		bias = name ? vla_params_find(vla_model_params(t->model), name) : NULL;
 		free(name);
 	}
-	vla_status s = vla_whiten(t->o->pool, x, d->n_vectors, d->dim, p->dim[0], p->value, bias ? bias->value : NULL, err);
+	vla_status s =
+		vla_whiten(t->o->pool, x, d->n_vectors, d->dim, p->dim[0], p->value, bias ? bias->value : NULL, err);
 	free(x);
 	return s;
 }
@@ -305,7 +311,8 @@ vla_status vla_setup_init(vla_trainer *t, vla_err *err)
 	for (size_t i = 0; vla_recipe_prefixed(t->r, "model", NULL, "init.", i, &name, &value); i++) {
 		vla_param *p = vla_params_find(ps, name);
 		if (!p)
-			return vla_fail(err, VLA_EINVAL, "%s: init.%s: the model has no such parameter", t->r->path, name);
+			return vla_fail(err, VLA_EINVAL, "%s: init.%s: the model has no such parameter", t->r->path,
+					name);
 		if (!strncmp(value, "whiten:", 7))
 			VLA_TRY(whiten(t, p, value + 7, err));
 		else

@@ -59,7 +59,8 @@ static vla_status choose_objectives(vla_trainer *t, vla_stage *s, vla_err *err)
 			if (!strcmp(t->objective[k]->name, name[i]))
 				at = k;
 		if (at == SIZE_MAX)
-			st = vla_recipe_fail(t->r, "stage", s->sec, "objectives", err, "there is no [objective %s]", name[i]);
+			st = vla_recipe_fail(t->r, "stage", s->sec, "objectives", err, "there is no [objective %s]",
+					     name[i]);
 		else
 			st = add_objective(t, s, at);
 	}
@@ -99,7 +100,8 @@ static vla_status read_length(vla_trainer *t, vla_stage *s, vla_err *err)
 	s->batch = (size_t)vla_recipe_int(r, "stage", s->sec, "batch");
 	s->steps = (uint64_t)vla_recipe_int(r, "stage", s->sec, "steps");
 	if (!s->steps)
-		s->steps = (uint64_t)ceil(vla_recipe_number(r, "stage", s->sec, "epochs") * examples / (double)s->batch);
+		s->steps =
+			(uint64_t)ceil(vla_recipe_number(r, "stage", s->sec, "epochs") * examples / (double)s->batch);
 	if (!s->steps)
 		return vla_recipe_fail(r, "stage", s->sec, "steps", err, "give steps or epochs");
 	return VLA_OK;
@@ -134,22 +136,44 @@ void vla_stage_release(vla_stage *s)
 	free(s->need_target);
 }
 
-vla_status vla_stage_loader(vla_trainer *t, const vla_stage *s, uint64_t first, unsigned threads, vla_loader **out, vla_err *err)
+vla_status vla_stage_loader(vla_trainer *t, const vla_stage *s, uint64_t first, unsigned threads, vla_loader **out,
+			    vla_err *err)
 {
-	vla_loader_opts o = { .corpus = t->corpus, .data = s->data, .n_data = s->n_data, .model = t->model,
-		              .tokenizer = s->texts ? vla_model_tokenizer(t->model) : NULL, .teacher = t->teacher,
-		              .n_teachers = t->teachers, .pixels = s->pixels, .texts = s->texts, .need_target = s->need_target,
-		              .batch = s->batch, .max_len = vla_longest_text(t->model), .size = s->size, .seed = t->seed,
-		              .stage = s->index, .first_step = first, .end_step = s->steps, .threads = threads,
-		              .min_side = t->min_side, .warn = t->o->warn, .warn_ctx = t->o->ctx };
+	vla_loader_opts o = { .corpus = t->corpus,
+			      .data = s->data,
+			      .n_data = s->n_data,
+			      .model = t->model,
+			      .tokenizer = s->texts ? vla_model_tokenizer(t->model) : NULL,
+			      .teacher = t->teacher,
+			      .n_teachers = t->teachers,
+			      .pixels = s->pixels,
+			      .texts = s->texts,
+			      .need_target = s->need_target,
+			      .batch = s->batch,
+			      .max_len = vla_longest_text(t->model),
+			      .size = s->size,
+			      .seed = t->seed,
+			      .stage = s->index,
+			      .first_step = first,
+			      .end_step = s->steps,
+			      .threads = threads,
+			      .min_side = t->min_side,
+			      .warn = t->o->warn,
+			      .warn_ctx = t->o->ctx };
 	o.depth = (unsigned)vla_recipe_int(t->r, "run", NULL, "prefetch");
 	return vla_loader_open(&o, t->pics, out, err);
 }
 
 void vla_stage_pass(vla_trainer *t, const vla_stage *s, vla_step *g, const vla_batch *b, vla_pass *p)
 {
-	*p = (vla_pass){ .g = g, .model = t->model, .corpus = t->corpus, .batch = b, .teacher = t->teacher, .size = s->size,
-		         .fixed_norm = s->fixed_norm, .frozen_tower = s->frozen_tower };
+	*p = (vla_pass){ .g = g,
+			 .model = t->model,
+			 .corpus = t->corpus,
+			 .batch = b,
+			 .teacher = t->teacher,
+			 .size = s->size,
+			 .fixed_norm = s->fixed_norm,
+			 .frozen_tower = s->frozen_tower };
 }
 
 // --- the loop ---
@@ -191,8 +215,9 @@ static vla_status forward(struct loop *l, const vla_batch *b, vla_tensor **out, 
 			continue;
 		double v = loss->data[0];
 		if (!isfinite(v))
-			return vla_fail(l->err, VLA_EINVAL, "stage %s, step %llu: the loss of objective %s is not finite", l->s->sec->name,
-			                (unsigned long long)t->step + 1, o->name);
+			return vla_fail(l->err, VLA_EINVAL,
+					"stage %s, step %llu: the loss of objective %s is not finite", l->s->sec->name,
+					(unsigned long long)t->step + 1, o->name);
 		t->tally.part[at] += v;
 		t->tally.seen[at]++;
 		*total += v * o->weight;
@@ -255,8 +280,8 @@ static vla_status train_step(struct loop *l)
 		t2 = now();
 		norm = clip(t, s->clip);
 		if (!isfinite(norm))
-			return vla_fail(l->err, VLA_EINVAL, "stage %s, step %llu: the gradient is not finite", s->sec->name,
-			                (unsigned long long)t->step + 1);
+			return vla_fail(l->err, VLA_EINVAL, "stage %s, step %llu: the gradient is not finite",
+					s->sec->name, (unsigned long long)t->step + 1);
 		float lr = vla_learning_rate(s->schedule, s->lr, s->floor, t->step, s->warmup, s->steps);
 		for (int set = 0; set < 2; set++)
 			if (params_of(t, set)->total)
@@ -284,16 +309,19 @@ static vla_status log_interval(struct loop *l)
 	double value[64];
 	size_t n = 0;
 	double seconds = l->time[0] + l->time[1] + l->time[2] + l->time[3], steps = (double)(l->timed ? l->timed : 1);
-	vla_train_event e = { .stage = s->sec->name, .step = t->step, .steps = s->steps, .loss = y->loss / (double)y->steps,
-		              .grad_norm = y->grad_norm / (double)y->steps,
-		              .examples_per_s = seconds > 0 ? (double)(l->timed * s->batch) / seconds : 0 };
+	vla_train_event e = { .stage = s->sec->name,
+			      .step = t->step,
+			      .steps = s->steps,
+			      .loss = y->loss / (double)y->steps,
+			      .grad_norm = y->grad_norm / (double)y->steps,
+			      .examples_per_s = seconds > 0 ? (double)(l->timed * s->batch) / seconds : 0 };
 	e.lr = vla_learning_rate(s->schedule, s->lr, s->floor, t->step - 1, s->warmup, s->steps);
 	e.data_s = l->time[0] / steps;
 	e.forward_s = l->time[1] / steps;
 	e.backward_s = l->time[2] / steps;
 	e.update_s = l->time[3] / steps;
-	fprintf(t->log, "%s\t%llu\t%.6g\t%.6g\t%.6g\t%.1f", e.stage, (unsigned long long)e.step, e.loss, e.lr, e.grad_norm,
-	        e.examples_per_s);
+	fprintf(t->log, "%s\t%llu\t%.6g\t%.6g\t%.6g\t%.1f", e.stage, (unsigned long long)e.step, e.loss, e.lr,
+		e.grad_norm, e.examples_per_s);
 	for (size_t i = 0; i < t->objectives; i++) {
 		if (y->seen[i] && n < 64) {
 			name[n] = t->objective[i]->name;
@@ -336,7 +364,8 @@ static vla_status export(struct loop *l)
 		return vla_nomem(l->err);
 	static const vla_dtype dtypes[] = { VLA_F32, VLA_F16, VLA_BF16, VLA_I8 };
 	vla_state_swap_ema(t);
-	vla_status s = vla_model_save(t->model, path, dtypes[vla_recipe_choice(t->r, "run", NULL, "save_dtype")], l->err);
+	vla_status s =
+		vla_model_save(t->model, path, dtypes[vla_recipe_choice(t->r, "run", NULL, "save_dtype")], l->err);
 	vla_state_swap_ema(t);
 	free(path);
 	return s;
@@ -370,19 +399,20 @@ static vla_status after_step(struct loop *l)
 	if (s->export && t->step % s->export == 0 && !last)
 		VLA_TRY(export(l));
 	bool due = (s->checkpoint && t->step % s->checkpoint == 0) ||
-	           (s->checkpoint_seconds > 0 && now() - l->saved_at >= s->checkpoint_seconds);
+		   (s->checkpoint_seconds > 0 && now() - l->saved_at >= s->checkpoint_seconds);
 	if (due || stop || last)
 		VLA_TRY(save_state(l));
 	if (stop && !last)
 		return vla_fail(l->err, VLA_ECANCELED, "stopped at step %llu of stage %s; the same command goes on",
-		                (unsigned long long)t->step, s->sec->name);
+				(unsigned long long)t->step, s->sec->name);
 	return VLA_OK;
 }
 
 static vla_status run_loop(struct loop *l)
 {
 	vla_trainer *t = l->t;
-	unsigned threads = t->o->loaders >= 0 ? (unsigned)t->o->loaders : (unsigned)vla_recipe_int(t->r, "run", NULL, "loaders");
+	unsigned threads =
+		t->o->loaders >= 0 ? (unsigned)t->o->loaders : (unsigned)vla_recipe_int(t->r, "run", NULL, "loaders");
 	VLA_TRY(vla_stage_loader(t, l->s, t->step, threads, &l->loader, l->err));
 	l->arena = vla_arena_new(0);
 	if (!l->arena)

@@ -11,7 +11,7 @@ typedef struct vla_stage {
 	size_t *data, n_data;
 	vla_objective **objective;
 	size_t objectives;
-	size_t *objective_index;    /* into the trainer's */
+	size_t *objective_index; /* into the trainer's */
 	uint64_t steps, warmup, checkpoint, export;
 	double checkpoint_seconds, clip, ema;
 	size_t batch;
@@ -21,11 +21,11 @@ typedef struct vla_stage {
 	vla_optim_opts optim;
 	bool pixels, texts;
 	bool *need_target;
-	bool freeze_norm;           /* batch norm keeps its statistics, by the recipe */
-	bool fixed_norm;            /* so does the image tower, for that or because it is frozen */
-	bool frozen_tower;          /* nothing in the image tower is trained */
-	double flops;               /* of one step, forward and backward */
-	uint64_t trainable;         /* numbers */
+	bool freeze_norm;   /* batch norm keeps its statistics, by the recipe */
+	bool fixed_norm;    /* so does the image tower, for that or because it is frozen */
+	bool frozen_tower;  /* nothing in the image tower is trained */
+	double flops;       /* of one step, forward and backward */
+	uint64_t trainable; /* numbers */
 } vla_stage;
 
 /* stage.c */
@@ -35,7 +35,7 @@ void vla_stage_release(vla_stage *s);
 vla_status vla_stage_begin(vla_trainer *t, vla_stage *s, vla_err *err) VLA_MUST_USE;
 vla_status vla_stage_run(vla_trainer *t, vla_stage *s, vla_err *err) VLA_MUST_USE;
 vla_status vla_stage_loader(vla_trainer *t, const vla_stage *s, uint64_t first, unsigned threads, vla_loader **out,
-                            vla_err *err) VLA_MUST_USE;
+			    vla_err *err) VLA_MUST_USE;
 void vla_stage_pass(vla_trainer *t, const vla_stage *s, vla_step *g, const vla_batch *b, vla_pass *p);
 
 /* probe.c: finds out what the objectives of a stage reach, with a few batches and no update. */

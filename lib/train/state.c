@@ -1,6 +1,6 @@
-/* Checkpoints of a run and its log. A checkpoint is one safetensors file with everything that the next step depends on: values,
- * running statistics, moments, averages, and as metadata where the run stands. The order of data and all random choices follow from
- * seed and step, so they are not stored. */
+/* Checkpoints of a run and its log. A checkpoint is one safetensors file with everything that the next step depends on:
+ * values, running statistics, moments, averages, and as metadata where the run stands. The order of data and all random
+ * choices follow from seed and step, so they are not stored. */
 #include "train/trainer.h"
 
 #include <vla/checkpoint.h>
@@ -149,8 +149,9 @@ static vla_status write_state(vla_trainer *t, struct list *l, const char *path)
 		snprintf(updates[i], sizeof updates[i], "%llu", (unsigned long long)t->optim[i].step);
 	vla_status s = format_tally(t, &tally, l->err);
 	if (s == VLA_OK) {
-		const char *meta[] = { "recipe", hash, "stage", stage, "step", step, "updates.0", updates[0], "updates.1", updates[1],
-			               "log_bytes", bytes, "tally", tally.data, NULL };
+		const char *meta[] = { "recipe",    hash,        "stage",    stage,       "step",
+				       step,        "updates.0", updates[0], "updates.1", updates[1],
+				       "log_bytes", bytes,       "tally",    tally.data,  NULL };
 		s = vla_checkpoint_write(path, l->t, l->n, meta, l->err);
 	}
 	vla_buf_release(&tally);
@@ -200,7 +201,9 @@ vla_status vla_state_find(vla_trainer *t, char **path, vla_err *err)
 		snprintf(hash, sizeof hash, "%016llx", (unsigned long long)t->hash);
 		const char *stored = vla_checkpoint_meta(c, "recipe");
 		if (!stored || strcmp(stored, hash)) {
-			s = vla_fail(err, VLA_EINVAL, "'%s' was made with other settings; give another output folder or --restart", full);
+			s = vla_fail(err, VLA_EINVAL,
+				     "'%s' was made with other settings; give another output folder or --restart",
+				     full);
 			free(full);
 		} else {
 			parse_name(list[i], &stage, &step);
@@ -214,7 +217,8 @@ vla_status vla_state_find(vla_trainer *t, char **path, vla_err *err)
 	return s;
 }
 
-static vla_status load(const vla_checkpoint *c, const char *prefix, const char *name, float *out, size_t n, vla_err *err)
+static vla_status load(const vla_checkpoint *c, const char *prefix, const char *name, float *out, size_t n,
+		       vla_err *err)
 {
 	char full[512];
 	snprintf(full, sizeof full, "%s%s", prefix, name);
@@ -272,7 +276,8 @@ vla_status vla_state_log(vla_trainer *t, vla_err *err)
 	t->log = fopen(path, t->log_bytes ? "r+b" : "wb");
 	vla_status s = VLA_OK;
 	// Lines after the checkpoint will be written again.
-	if (!t->log || (t->log_bytes && (ftruncate(fileno(t->log), (off_t)t->log_bytes) || fseeko(t->log, 0, SEEK_END))))
+	if (!t->log ||
+	    (t->log_bytes && (ftruncate(fileno(t->log), (off_t)t->log_bytes) || fseeko(t->log, 0, SEEK_END))))
 		s = vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
 	free(path);
 	VLA_TRY(s);

@@ -1,5 +1,6 @@
-/* Teacher outputs are kept as dense f16 streams of a few thousand pictures each, so that an interrupted computation goes on with
- * the next file. The folder's name holds a hash of all that decides the values: model, output, size, crops and pictures. */
+/* Teacher outputs are kept as dense f16 streams of a few thousand pictures each, so that an interrupted computation
+ * goes on with the next file. The folder's name holds a hash of all that decides the values: model, output, size, crops
+ * and pictures. */
 #include "train/teacher.h"
 
 #include <errno.h>
@@ -14,15 +15,15 @@ struct job {
 	vla_teacher *t;
 	const vla_teacher_env *env;
 	const vla_data *d;
-	size_t data;      // index
-	uint32_t batch;   // pictures at a time
-	size_t begin, n;  // pictures of the current batch
-	float *pixels;    // [batch * crops, size, size, 3]
-	float *out;       // [batch * crops, width]
-	uint32_t *example;// [pictures] example of each picture
-	bool *readable;   // [batch]
-	vla_err *bad;     // [batch]
-	size_t computed;  // pictures
+	size_t data;       // index
+	uint32_t batch;    // pictures at a time
+	size_t begin, n;   // pictures of the current batch
+	float *pixels;     // [batch * crops, size, size, 3]
+	float *out;        // [batch * crops, width]
+	uint32_t *example; // [pictures] example of each picture
+	bool *readable;    // [batch]
+	vla_err *bad;      // [batch]
+	size_t computed;   // pictures
 	double start;
 	vla_err *err;
 };
@@ -82,8 +83,8 @@ static void report(struct job *j, size_t done)
 {
 	char text[200];
 	double dt = now() - j->start;
-	snprintf(text, sizeof text, "teacher %s, data %s: %zu of %zu pictures, %.0f crops/s", j->t->name, j->d->name, done,
-	         j->d->pictures, dt > 0 ? (double)(j->computed * j->d->crops) / dt : 0.0);
+	snprintf(text, sizeof text, "teacher %s, data %s: %zu of %zu pictures, %.0f crops/s", j->t->name, j->d->name,
+		 done, j->d->pictures, dt > 0 ? (double)(j->computed * j->d->crops) / dt : 0.0);
 	if (j->env->line)
 		j->env->line(j->env->ctx, text);
 }
@@ -104,7 +105,8 @@ static vla_status compute_shard(struct job *j, size_t first, size_t last, const 
 		for (size_t i = 0; i < j->n; i++)
 			if (!j->readable[i] && j->env->warn) {
 				char text[400];
-				snprintf(text, sizeof text, "'%s': %s", j->d->picture[j->begin + i].path, j->bad[i].msg);
+				snprintf(text, sizeof text, "'%s': %s", j->d->picture[j->begin + i].path,
+					 j->bad[i].msg);
 				j->env->warn(j->env->ctx, text);
 			}
 		s = vla_model_embed_pixels(j->t->model, j->pixels, j->n * j->d->crops, j->t->output, j->out, j->err);
@@ -133,8 +135,9 @@ static uint64_t job_key(const struct job *j)
 {
 	const vla_augment_opts *a = &j->d->augment;
 	char text[400];
-	snprintf(text, sizeof text, "1 %s %d %u %u %a %a %a %a", vla_model_get_info(j->t->model)->fingerprint, (int)j->t->output,
-	         j->t->size, j->d->crops, (double)a->min_area, (double)a->max_area, (double)a->max_aspect, (double)a->flip);
+	snprintf(text, sizeof text, "1 %s %d %u %u %a %a %a %a", vla_model_get_info(j->t->model)->fingerprint,
+		 (int)j->t->output, j->t->size, j->d->crops, (double)a->min_area, (double)a->max_area,
+		 (double)a->max_aspect, (double)a->flip);
 	uint64_t h = vla_hash64(text, strlen(text), 0);
 	for (size_t i = 0; i < j->d->n; i++)
 		if (j->d->ex[i].picture != VLA_NONE)
@@ -159,7 +162,8 @@ static vla_status run_shards(struct job *j, const char *folder)
 	if (!p->shard)
 		return vla_nomem(j->err);
 	for (; p->shards < shards; p->shards++) {
-		size_t first = p->shards * SHARD, last = first + SHARD < j->d->pictures ? first + SHARD : j->d->pictures;
+		size_t first = p->shards * SHARD,
+		       last = first + SHARD < j->d->pictures ? first + SHARD : j->d->pictures;
 		char *path = vla_format("%s/part-%05zu.vle", folder, p->shards);
 		if (!path)
 			return vla_nomem(j->err);
@@ -191,7 +195,8 @@ static vla_status look_at(struct job *j, const char *base)
 	j->example = vla_zalloc(j->d->pictures, sizeof *j->example);
 	j->readable = vla_zalloc(j->batch, sizeof *j->readable);
 	j->bad = vla_zalloc(j->batch, sizeof *j->bad);
-	vla_status s = folder && j->pixels && j->out && j->example && j->readable && j->bad ? VLA_OK : vla_nomem(j->err);
+	vla_status s =
+		folder && j->pixels && j->out && j->example && j->readable && j->bad ? VLA_OK : vla_nomem(j->err);
 	if (s == VLA_OK)
 		s = make_folder(base, j->err);
 	if (s == VLA_OK)
@@ -249,7 +254,7 @@ static vla_status choose_data(const vla_recipe *r, vla_teacher *t, const vla_cor
 			t->part[i].used = true;
 		if (t->part[i].used && (!d->crops || !d->pictures))
 			s = vla_recipe_fail(r, "teacher", t->sec, "data", err, "[data %s] needs %s", d->name,
-			                    d->pictures ? "crops = N for a teacher" : "pictures");
+					    d->pictures ? "crops = N for a teacher" : "pictures");
 	}
 	free(name);
 	return s;
@@ -278,7 +283,7 @@ static vla_status open_model(const vla_recipe *r, vla_teacher *t, const vla_teac
 }
 
 vla_status vla_teacher_open(const vla_recipe *r, const vla_section *sec, const vla_teacher_env *env, vla_teacher **out,
-                            vla_err *err)
+			    vla_err *err)
 {
 	vla_teacher *t = vla_zalloc(1, sizeof *t);
 	if (!t)

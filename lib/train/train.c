@@ -51,8 +51,15 @@ static vla_status open_teachers(vla_trainer *t, vla_err *err)
 	t->teacher = vla_zalloc(n, sizeof *t->teacher);
 	if (!t->teacher)
 		return vla_nomem(err);
-	vla_teacher_env env = { .corpus = t->corpus, .pool = t->o->pool, .dir = t->o->dir, .min_side = 0, .line = line_teacher,
-		                .poll = poll_teacher, .warn = warn_teacher, .ctx = t, .dry_run = t->o->dry_run };
+	vla_teacher_env env = { .corpus = t->corpus,
+				.pool = t->o->pool,
+				.dir = t->o->dir,
+				.min_side = 0,
+				.line = line_teacher,
+				.poll = poll_teacher,
+				.warn = warn_teacher,
+				.ctx = t,
+				.dry_run = t->o->dry_run };
 	for (size_t i = 0; i < n; i++) {
 		VLA_TRY(vla_teacher_open(t->r, vla_recipe_section(t->r, "teacher", i), &env, &t->teacher[i], err));
 		t->teachers++;

@@ -16,10 +16,10 @@ typedef struct vla_trainer {
 	const vla_recipe *r;
 	const vla_train_opts *o;
 	vla_corpus *corpus;
-	char *tokenizer_dir;        /* or NULL */
-	bool scratch_dir;           /* tokenizer_dir is removed at the end */
+	char *tokenizer_dir; /* or NULL */
+	bool scratch_dir;    /* tokenizer_dir is removed at the end */
 	vla_model *model;
-	vla_params heads;           /* of the objectives */
+	vla_params heads; /* of the objectives */
 	vla_teacher **teacher;
 	size_t teachers;
 	vla_objective **objective;
@@ -29,9 +29,9 @@ typedef struct vla_trainer {
 	uint64_t seed, hash;
 	/* the state */
 	size_t stage;
-	uint64_t step;              /* updates done in this stage */
-	vla_optim optim[2];         /* of the model's and the heads' parameters */
-	float *ema[2];              /* averaged values in the same order, or NULL */
+	uint64_t step;      /* updates done in this stage */
+	vla_optim optim[2]; /* of the model's and the heads' parameters */
+	float *ema[2];      /* averaged values in the same order, or NULL */
 	vla_tally tally;
 	FILE *log;
 	uint64_t log_bytes;

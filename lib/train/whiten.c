@@ -1,5 +1,5 @@
-/* Whitening by principal directions, found with orthogonal iteration on the covariance and one small symmetric eigenproblem
- * (cyclic Jacobi) within the space found; Golub and Van Loan, Matrix Computations, chapter 8. */
+/* Whitening by principal directions, found with orthogonal iteration on the covariance and one small symmetric
+ * eigenproblem (cyclic Jacobi) within the space found; Golub and Van Loan, Matrix Computations, chapter 8. */
 #include "train/whiten.h"
 
 #include "kern/kern.h"
@@ -143,9 +143,10 @@ vla_status vla_whiten(vla_pool *pool, const float *x, size_t n, size_t c, size_t
 	if (d > c || !n)
 		return vla_fail(err, VLA_EINVAL, "cannot whiten %zu vectors of %zu numbers to %zu", n, c, d);
 	size_t k = d + EXTRA < c ? d + EXTRA : c;
-	struct work w = { vla_alloc(n, c * sizeof(float)), vla_alloc(c, c * sizeof(float)), vla_alloc(k, c * sizeof(float)),
-		          vla_alloc(k, c * sizeof(float)), vla_zalloc(c, sizeof(double)), vla_alloc(k, k * sizeof(double)),
-		          vla_alloc(k, k * sizeof(double)) };
+	struct work w = { vla_alloc(n, c * sizeof(float)), vla_alloc(c, c * sizeof(float)),
+			  vla_alloc(k, c * sizeof(float)), vla_alloc(k, c * sizeof(float)),
+			  vla_zalloc(c, sizeof(double)),   vla_alloc(k, k * sizeof(double)),
+			  vla_alloc(k, k * sizeof(double)) };
 	bool enough = w.centred && w.cov && w.q && w.next && w.mean && w.small && w.vec;
 	if (enough) {
 		principal(pool, x, n, c, k, &w);

@@ -47,16 +47,19 @@ static void test_values(void)
 	ok(vla_recipe_bool(r, "stage", two, "nesterov"), "yes is true");
 	ok(vla_recipe_line(r, "stage", one, "lr") == 9, "line of a key");
 	const vla_section *o = vla_recipe_find(r, "objective", "o"), *d = vla_recipe_find(r, "data", "d");
-	ok(vla_recipe_choice(r, "objective", o, "loss") == 1 && vla_recipe_choice(r, "objective", o, "positives") == 0, "choices");
+	ok(vla_recipe_choice(r, "objective", o, "loss") == 1 && vla_recipe_choice(r, "objective", o, "positives") == 0,
+	   "choices");
 	const char *rest = "", *value = "";
 	ok(vla_recipe_prefixed(r, "data", d, "template.", 0, &rest, &value) && !strcmp(rest, "class"), "open keys");
 	ok(!vla_recipe_prefixed(r, "data", d, "template.", 1, &rest, &value), "the last open key");
 	char **list = NULL;
 	size_t n = 0;
 	ok(vla_split_list(vla_recipe_text(r, "data", d, "where"), ',', &list, &n, NULL) == VLA_OK && n == 2 &&
-	   !strcmp(list[0], "split=train") && !strcmp(list[1], "x!=y"), "lists");
+		   !strcmp(list[0], "split=train") && !strcmp(list[1], "x!=y"),
+	   "lists");
 	free(list);
-	char *path = vla_recipe_path(r, NULL, "x"), *rooted = vla_recipe_path(r, "r", "x"), *full = vla_recipe_path(r, "r", "/x");
+	char *path = vla_recipe_path(r, NULL, "x"), *rooted = vla_recipe_path(r, "r", "x"),
+	     *full = vla_recipe_path(r, "r", "/x");
 	ok(path && rooted && full && !strcmp(path, "dir/x") && !strcmp(rooted, "r/x") && !strcmp(full, "/x"), "paths");
 	free(path);
 	free(rooted);
@@ -76,7 +79,8 @@ static void test_hash_in_text(void)
 static void test_overrides(void)
 {
 	static const char text[] = "[stage a]\nlr = 1\n[stage b]\n[model]\nset.image.size = 3\n";
-	static const char *const set[] = { "stage.lr=2", "stage.a.batch = 5", "seed=9", "model.set.image.size=4", "data.root=/r" };
+	static const char *const set[] = { "stage.lr=2", "stage.a.batch = 5", "seed=9", "model.set.image.size=4",
+					   "data.root=/r" };
 	vla_err err;
 	vla_recipe *r = parse(text, set, 5, &err);
 	if (!ok(r != NULL, "overrides are read")) {
@@ -84,12 +88,15 @@ static void test_overrides(void)
 		return;
 	}
 	const vla_section *a = vla_recipe_find(r, "stage", "a"), *b = vla_recipe_find(r, "stage", "b");
-	ok(vla_recipe_number(r, "stage", a, "lr") == 2 && vla_recipe_number(r, "stage", b, "lr") == 2, "of all sections of a kind");
-	ok(vla_recipe_int(r, "stage", a, "batch") == 5 && vla_recipe_int(r, "stage", b, "batch") == 64, "of one section");
+	ok(vla_recipe_number(r, "stage", a, "lr") == 2 && vla_recipe_number(r, "stage", b, "lr") == 2,
+	   "of all sections of a kind");
+	ok(vla_recipe_int(r, "stage", a, "batch") == 5 && vla_recipe_int(r, "stage", b, "batch") == 64,
+	   "of one section");
 	ok(vla_recipe_int(r, "run", NULL, "seed") == 9, "without a section: [run]");
 	ok(!strcmp(vla_recipe_text(r, "model", NULL, "set.image.size"), "4"), "keys with dots");
 	ok(!strcmp(vla_recipe_text(r, "data", NULL, "root"), "/r"), "defaults of sections that are not there");
-	vla_recipe *plain = parse(text, NULL, 0, &err), *neutral = parse(text, (const char *[]){ "log_interval=3" }, 1, &err);
+	vla_recipe *plain = parse(text, NULL, 0, &err),
+		   *neutral = parse(text, (const char *[]){ "log_interval=3" }, 1, &err);
 	ok(plain && neutral && vla_recipe_hash(plain) != vla_recipe_hash(r), "the hash follows the settings");
 	vla_recipe_free(plain);
 	vla_recipe_free(neutral);
@@ -98,7 +105,8 @@ static void test_overrides(void)
 
 static void test_mistakes(void)
 {
-	refused("[stage a]\nlrr = 1\n", NULL, "dir/a.recipe:2: unknown key 'lrr' in [stage]; did you mean 'lr'?", "unknown key");
+	refused("[stage a]\nlrr = 1\n", NULL, "dir/a.recipe:2: unknown key 'lrr' in [stage]; did you mean 'lr'?",
+		"unknown key");
 	refused("[stge a]\n", NULL, "dir/a.recipe:1: unknown section 'stge'; did you mean 'stage'?", "unknown section");
 	refused("[run]\nqqqqqqqq = 1", NULL, "unknown key 'qqqqqqqq' in [run]", "unknown key, nothing near");
 	refused("[stage a]\nlr = fast\n", NULL, ":2: lr is a number, not 'fast'", "no number");
@@ -125,7 +133,8 @@ static void test_files(void)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_recipe *r = NULL;
-	ok(vla_recipe_open("no/such.recipe", NULL, 0, &r, &err) == VLA_EIO && strstr(err.msg, "no/such.recipe"), "a missing file");
+	ok(vla_recipe_open("no/such.recipe", NULL, 0, &r, &err) == VLA_EIO && strstr(err.msg, "no/such.recipe"),
+	   "a missing file");
 }
 
 static void test_table(void)
@@ -139,7 +148,8 @@ static void test_table(void)
 		vla_err err;
 		if (!*fallback && !open)
 			continue;
-		snprintf(text, sizeof text, "[%s]\n%s%s = %s\n", section, name, open ? "x" : "", *fallback ? fallback : "1");
+		snprintf(text, sizeof text, "[%s]\n%s%s = %s\n", section, name, open ? "x" : "",
+			 *fallback ? fallback : "1");
 		vla_recipe *r = parse(text, NULL, 0, &err);
 		if (!r) {
 			bad++;
