@@ -3,14 +3,13 @@
 
 #define COLUMNS 64
 
-vla_status vla_suffix_shape(const vla_node *nd, bool scalar, vla_tensor *out, vla_err *err)
+vla_status vla_suffix_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
 	const vla_tensor *a = nd->in[0], *b = nd->in[1];
 	vla_shape_like(out, a);
-	if (scalar && b->ndim == 1 && b->n == 1)
+	if (b->ndim == 1 && b->n == 1)
 		return VLA_OK;
-	if (b->ndim > a->ndim ||
-	    memcmp(b->dim, a->dim + (a->ndim - b->ndim), b->ndim * sizeof b->dim[0]) != 0)
+	if (b->ndim > a->ndim || memcmp(b->dim, a->dim + (a->ndim - b->ndim), b->ndim * sizeof b->dim[0]) != 0)
 		return vla_op_refuse(nd, err, "the second shape is no suffix of the first");
 	return VLA_OK;
 }

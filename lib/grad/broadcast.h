@@ -4,9 +4,9 @@
 
 #include "grad/op.h"
 
-/* b's shape equals the last dimensions of a's, or is [1] when scalar is allowed. */
-vla_status vla_suffix_shape(const vla_node *nd, bool scalar, vla_tensor *out, vla_err *err);
-/* out[r, j] = f(a[r, j], b[j]), or out += when accumulating. */
+/* b's shape equals the last dimensions of a's, or is [1]. */
+vla_status vla_suffix_shape(const vla_node *nd, vla_tensor *out, vla_err *err);
+/* out[r, j] = f(a[r, j], b[j]), or out += when accumulating. Rows of one number are slow: callers treat nb 1 apart. */
 typedef void vla_pair_fn(float *out, const float *a, const float *b, size_t n);
 void vla_pairs(vla_step *g, vla_pair_fn *row, float *out, const float *a, size_t na, const float *b, size_t nb);
 /* to[j] += sum over rows r of a[r, j] c[r, j] (c NULL: of a[r, j]), in f64. false: out of memory. */

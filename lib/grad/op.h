@@ -34,7 +34,7 @@ void vla_add_scaled(vla_step *g, float *to, const float *from, float s, size_t n
 typedef void vla_row_loss_fn(const vla_node *nd, size_t begin, size_t end, double *part);
 /* out = sum of part over n rows, in order, times scale. */
 vla_status vla_row_loss(vla_step *g, const vla_node *nd, size_t n, size_t grain, vla_row_loss_fn *fn, double scale,
-                        vla_err *err) VLA_MUST_USE;
+			vla_err *err) VLA_MUST_USE;
 /* Maximum of a row, and the sum of exp(x - max); n > 0. */
 double vla_exp_sum(const float *x, size_t n, float *max);
 

@@ -5,7 +5,7 @@
 
 static vla_status add_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
-	return vla_suffix_shape(nd, true, out, err);
+	return vla_suffix_shape(nd, out, err);
 }
 
 VLA_CLONES static void add_row(float *out, const float *a, const float *b, size_t n)
@@ -14,11 +14,29 @@ VLA_CLONES static void add_row(float *out, const float *a, const float *b, size_
 		out[i] = a[i] + b[i];
 }
 
+struct shifted {
+	float *out;
+	const float *a;
+	float s;
+};
+
+static void shifted_range(void *ctx, size_t begin, size_t end, unsigned worker)
+{
+	const struct shifted *c = ctx;
+	(void)worker;
+	for (size_t i = begin; i < end; i++)
+		c->out[i] = c->a[i] + c->s;
+}
+
 static vla_status add_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	const vla_tensor *a = nd->in[0], *b = nd->in[1];
 	(void)err;
-	vla_pairs(g, add_row, nd->out->data, a->data, a->n, b->data, b->n);
+	if (b->n == 1)
+		vla_parallel(g->pool, a->n, VLA_GRAIN_CHEAP, shifted_range,
+			     &(struct shifted){ nd->out->data, a->data, b->data[0] });
+	else
+		vla_pairs(g, add_row, nd->out->data, a->data, a->n, b->data, b->n);
 	return VLA_OK;
 }
 

@@ -11,7 +11,8 @@ static vla_status concat_shape(const vla_node *nd, vla_tensor *out, vla_err *err
 		return vla_op_refuse(nd, err, "there is no dimension %u", axis);
 	for (size_t i = 1; i < nd->n_in; i++) {
 		const vla_tensor *x = nd->in[i];
-		bool fits = x->ndim == out->ndim && !__builtin_add_overflow(out->dim[axis], x->dim[axis], &out->dim[axis]);
+		bool fits =
+			x->ndim == out->ndim && !__builtin_add_overflow(out->dim[axis], x->dim[axis], &out->dim[axis]);
 		for (unsigned d = 0; fits && d < x->ndim; d++)
 			fits = d == axis || x->dim[d] == out->dim[d];
 		if (!fits)

@@ -43,8 +43,7 @@ static void back_range(void *ctx, size_t begin, size_t end, unsigned worker)
 static vla_status exp_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	(void)err;
-	vla_parallel(g->pool, nd->out->n, VLA_GRAIN_CHEAP, back_range,
-		     &(struct back){ nd, vla_grad_add(nd->in[0]) });
+	vla_parallel(g->pool, nd->out->n, VLA_GRAIN_CHEAP, back_range, &(struct back){ nd, vla_grad_add(nd->in[0]) });
 	return VLA_OK;
 }
 

@@ -5,7 +5,7 @@
 
 static vla_status mul_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
-	return vla_suffix_shape(nd, true, out, err);
+	return vla_suffix_shape(nd, out, err);
 }
 
 VLA_CLONES static void mul_row(float *out, const float *a, const float *b, size_t n)

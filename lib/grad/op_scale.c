@@ -39,7 +39,8 @@ static vla_status scale_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (vla_grad_add(x))
 		vla_add_scaled(g, x->grad, nd->out->grad, *s, x->n);
 	else
-		vla_parallel(g->pool, x->n, VLA_GRAIN_CHEAP, scale_range, &(struct scaled){ x->grad, nd->out->grad, *s });
+		vla_parallel(g->pool, x->n, VLA_GRAIN_CHEAP, scale_range,
+			     &(struct scaled){ x->grad, nd->out->grad, *s });
 	return VLA_OK;
 }
 

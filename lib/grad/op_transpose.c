@@ -27,8 +27,9 @@ struct swap {
 
 static struct swap split(const vla_tensor *x, const struct attr *at)
 {
-	struct swap s = { .outer = 1, .da = x->dim[at->a], .mid = 1, .db = at->a == at->b ? 1 : x->dim[at->b],
-		.inner = 1 };
+	struct swap s = {
+		.outer = 1, .da = x->dim[at->a], .mid = 1, .db = at->a == at->b ? 1 : x->dim[at->b], .inner = 1
+	};
 	for (unsigned i = 0; i < x->ndim; i++)
 		if (i < at->a)
 			s.outer *= x->dim[i];

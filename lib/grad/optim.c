@@ -117,7 +117,8 @@ VLA_CLONES static void adamw(float *restrict w, const float *restrict g, float *
 	}
 }
 
-VLA_CLONES static void sgd(float *restrict w, const float *restrict g, float *restrict m, size_t n, const struct rule *r)
+VLA_CLONES static void sgd(float *restrict w, const float *restrict g, float *restrict m, size_t n,
+			   const struct rule *r)
 {
 	const float lr = r->lr, decay = r->decay, momentum = r->momentum, ahead = r->nesterov ? 1 : 0;
 	for (size_t i = 0; i < n; i++) {
@@ -138,9 +139,16 @@ static struct rule rule_for(const struct update *u, const vla_param *p)
 {
 	const vla_optim_opts *o = &u->o->o;
 	double lr = (double)u->lr * p->lr_scale, decay = p->no_decay ? 0 : o->weight_decay;
-	return (struct rule){ .rate = (float)(lr / u->c1), .shrink = (float)(1 - lr * decay), .b1 = o->beta1,
-		.b2 = o->beta2, .inv_root = (float)(1 / sqrt(u->c2)), .eps = o->eps, .lr = (float)lr,
-		.decay = (float)decay, .momentum = o->momentum, .nesterov = o->nesterov };
+	return (struct rule){ .rate = (float)(lr / u->c1),
+			      .shrink = (float)(1 - lr * decay),
+			      .b1 = o->beta1,
+			      .b2 = o->beta2,
+			      .inv_root = (float)(1 / sqrt(u->c2)),
+			      .eps = o->eps,
+			      .lr = (float)lr,
+			      .decay = (float)decay,
+			      .momentum = o->momentum,
+			      .nesterov = o->nesterov };
 }
 
 // The parts of all parameters that lie in [begin, end) of the block.

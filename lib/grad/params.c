@@ -2,7 +2,6 @@
  * clipping and saving walk. */
 #include "grad/grad.h"
 
-
 #define ALIGN 16 // floats: every parameter of a block starts on a cache line
 
 vla_param *vla_params_add(vla_params *ps, const char *name, unsigned ndim, const size_t *dim)

@@ -198,12 +198,14 @@ static vla_status apply(vla_step *g, vla_node *nd, vla_err *err)
 	return VLA_OK;
 }
 
-vla_tensor *vla_apply(vla_step *g, const vla_op *op, vla_tensor *const *in, size_t n_in, const void *attr, size_t attr_size)
+vla_tensor *vla_apply(vla_step *g, const vla_op *op, vla_tensor *const *in, size_t n_in, const void *attr,
+		      size_t attr_size)
 {
 	if (g->err.code != VLA_OK)
 		return NULL;
-	vla_node nd = { .op = op, .in = (vla_tensor **)(uintptr_t)in, .n_in = n_in, .attr = attr,
-		.attr_size = attr_size };
+	vla_node nd = {
+		.op = op, .in = (vla_tensor **)(uintptr_t)in, .n_in = n_in, .attr = attr, .attr_size = attr_size
+	};
 	vla_err err = VLA_ERR_INIT;
 	vla_status s = apply(g, &nd, &err);
 	if (s == VLA_OK)

@@ -1,5 +1,6 @@
-/* Runs every operator and optimiser on inputs of useful sizes and writes all inputs, outputs and gradients to a safetensors file,
- * which ops_torch.py recomputes with PyTorch. Names are "case/tensor"; settings are in the case's code on both sides.
+/* Runs every operator and optimiser on inputs of useful sizes and writes all inputs, outputs and gradients to a
+ * safetensors file, which ops_torch.py recomputes with PyTorch. Names are "case/tensor"; settings are in the case's code
+ * on both sides.
  *
  *	ref_ops OUT.safetensors
  */
@@ -203,7 +204,7 @@ static vla_tensor *norm_batch(struct dump *d, bool training)
 	static float start[2][19];
 	size_t c = 19;
 	vla_param run[2] = { { .ndim = 1, .dim = { 19 }, .n = 19, .value = start[0], .buffer = true },
-		{ .ndim = 1, .dim = { 19 }, .n = 19, .value = start[1], .buffer = true } };
+			     { .ndim = 1, .dim = { 19 }, .n = 19, .value = start[1], .buffer = true } };
 	vla_param *p = vla_arena_alloc(d->g.arena, 2, sizeof *p);
 	if (!p)
 		exit(2);
@@ -250,7 +251,8 @@ static vla_tensor *softmax(struct dump *d)
 
 static vla_tensor *attend(struct dump *d, bool causal, const uint32_t *lens)
 {
-	return vla_attention(&d->g, IN(d, "q", 3, 37, 48), IN(d, "k", 3, 37, 48), IN(d, "v", 3, 37, 48), 4, causal, lens);
+	return vla_attention(&d->g, IN(d, "q", 3, 37, 48), IN(d, "k", 3, 37, 48), IN(d, "v", 3, 37, 48), 4, causal,
+			     lens);
 }
 
 static vla_tensor *attention(struct dump *d)

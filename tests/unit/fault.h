@@ -1,6 +1,6 @@
 /* Allocation failures on demand: include once in a test program. The program's malloc family counts; the n-th call from
- * fault_at(n) on fails, and so do all after it. fault_live() is the number of blocks allocated and not yet freed.
- * The calls of shared libraries count too when FAULT_SHARED is defined before.
+ * fault_at(n) on fails, and so do all after it; after fault_once(n) only that one. fault_live() is the number of blocks
+ * allocated and not yet freed. The calls of shared libraries count too when FAULT_SHARED is defined before.
  * Sanitizers bring their own malloc: FAULTS is 0 there and the functions do nothing. */
 #ifndef VLA_TESTS_FAULT_H
 #define VLA_TESTS_FAULT_H
@@ -18,12 +18,20 @@
 #endif
 
 static atomic_long fault_left = -1; // calls until the failure; -1: none
+static atomic_bool fault_single;
 static atomic_long fault_blocks;
 
 // n = 1: the next call fails; 0: none does.
 static inline void fault_at(long n)
 {
+	atomic_store(&fault_single, false);
 	atomic_store(&fault_left, n ? n - 1 : -1);
+}
+
+static inline void fault_once(long n)
+{
+	fault_at(n);
+	atomic_store(&fault_single, true);
 }
 
 static inline long fault_live(void)
@@ -44,7 +52,7 @@ void __libc_free(void *p);
 static bool fault_now(void)
 {
 	long left = atomic_load(&fault_left);
-	if (left > 0)
+	if (left > 0 || (left == 0 && atomic_load(&fault_single)))
 		atomic_store(&fault_left, left - 1);
 	if (left == 0)
 		errno = ENOMEM;

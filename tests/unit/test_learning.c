@@ -1,5 +1,6 @@
-/* Small networks learn small problems, and the weights that come out are the same to the last bit whatever the number of
- * threads: a convolutional classifier of stripes, and a token network with attention trained by a contrastive loss. */
+/* Small networks learn small problems, and the weights that come out are the same to the last bit whatever the number
+ * of threads: a convolutional classifier of stripes, and a token network with attention trained by a contrastive loss.
+ */
 #include "grad/optim.h"
 #include "tap.h"
 
@@ -75,8 +76,9 @@ static vla_tensor *stripes_loss(vla_step *g, struct net *n)
 			   vla_params_find(&n->ps, "var"), 1e-5f, 0.1f);
 	y = vla_activation(g, y, VLA_ACT_RELU6);
 	y = vla_activation(g, vla_conv2d_depthwise(g, y, use(g, n, "spatial"), NULL, s1), VLA_ACT_SILU);
-	y = vla_activation(g, vla_conv2d(g, y, use(g, n, "point"), use(g, n, "point_bias"), (vla_conv_attr){ .stride = 1 }),
-			   VLA_ACT_RELU);
+	y = vla_activation(
+		g, vla_conv2d(g, y, use(g, n, "point"), use(g, n, "point_bias"), (vla_conv_attr){ .stride = 1 }),
+		VLA_ACT_RELU);
 	y = vla_dropout(g, vla_mean_pool(g, y), 0.1f);
 	y = vla_linear(g, y, use(g, n, "head"), use(g, n, "head_bias"));
 	return vla_cross_entropy(g, y, target, 0);

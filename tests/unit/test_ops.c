@@ -1,14 +1,13 @@
-/* Every operator of the table, on every sample case that its file gives:
+/* Every operator of the table, on every sample case that its file gives.
  *
- * gradient   a random projection of the output, sum r . out, against central differences. Forward runs in f32, so one
- *            value carries a rounding error of about 6e-8 times its size; the difference quotient divides that by 2 h.
- *            With h = 1/128 this is about 4e-6 a term, and the truncation h^2 / 6 f''' about 1e-5, for values of order
- *            one: hence the tolerance 2e-3 of the gradient's largest entry, which leaves room for sums of many terms and
- *            still sees a wrong factor in any single entry of ordinary size.
- * alone      each input's gradient when it is the only one that is wanted.
- * inference  the same values without a tape, and nothing left in the arena but the result.
- * shapes     inputs that shrink, lose a dimension or become empty are either computed or refused with VLA_EINVAL and the
- *            operator's name.
+ * The gradient of a random projection of the output, sum r . out, is compared with central differences. Forward runs in
+ * f32, so one value carries a rounding error of about 6e-8 times its size; the difference quotient divides that by 2 h.
+ * With h = 1/128 this is about 4e-6 a term, and the truncation h^2 / 6 f''' about 1e-5, for values of order one: hence
+ * the tolerance 2e-3 of the gradient's largest entry, which leaves room for sums of many terms and still sees a wrong
+ * factor in any single entry of ordinary size. Then each input's gradient is asked for alone.
+ *
+ * Inference must give the same values and leave nothing in the arena but the result. Inputs that shrink, lose a
+ * dimension or become empty are either computed or refused with VLA_EINVAL and the operator's name.
  */
 #include "grad/grad.h"
 #include "tap.h"
@@ -167,7 +166,7 @@ static void test_alone(struct run *t, const vla_op *op, unsigned i)
 					want[j] = copy[j].grad;
 				for (size_t e = 0; k == j + 1 && e < copy[j].n; e++)
 					worst = fmax(worst, fabs((double)copy[j].grad[e] - want[j][e]) /
-							fmax(1e-3, fabs(want[j][e])));
+								    fmax(1e-3, fabs(want[j][e])));
 			}
 		}
 		vla_tape_release(&tape);
@@ -246,8 +245,8 @@ static void test_shapes(struct run *t, const vla_op *op, unsigned i, unsigned *r
 // Operators that take one tensor of any shape.
 static bool takes_all(const char *name)
 {
-	static const char *const names[] = { "activation", "dropout", "exp", "l2_norm", "mean", "reshape",
-		"scale",   "softmax", "sum" };
+	static const char *const names[] = { "activation", "dropout", "exp",     "l2_norm", "mean",
+					     "reshape",    "scale",   "softmax", "sum" };
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strcmp(name, names[i]) == 0)
 			return true;
@@ -267,7 +266,8 @@ static void test_op(const vla_op *op)
 		if (ok(vla_step_status(&t.g, &err) == VLA_OK && t.out, "%s %u: forward %s", op->name, i, err.msg)) {
 			find_leaves(&t);
 			for (size_t k = 0; k < t.nodes; k++)
-				for (size_t j = 0; t.tape.node[k]->op == op && j < t.tape.node[k]->n_in && j < LEAVES; j++) {
+				for (size_t j = 0; t.tape.node[k]->op == op && j < t.tape.node[k]->n_in && j < LEAVES;
+				     j++) {
 					tested[j] |= t.tape.node[k]->in[j]->wants_grad;
 					inputs = j >= inputs ? j + 1 : inputs;
 				}

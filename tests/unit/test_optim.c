@@ -54,7 +54,8 @@ static void test_adamw(void)
 	ps.total -= 16;
 	vla_optim_release(&opt);
 	o.beta2 = 1;
-	ok(vla_optim_init(&opt, &o, &ps, &err) == VLA_EINVAL && strstr(err.msg, "beta2"), "options are checked: %s", err.msg);
+	ok(vla_optim_init(&opt, &o, &ps, &err) == VLA_EINVAL && strstr(err.msg, "beta2"), "options are checked: %s",
+	   err.msg);
 	vla_params_release(&ps);
 }
 
@@ -127,7 +128,8 @@ static void test_threads(vla_optim_kind kind)
 		vla_rng rng;
 		o.kind = kind;
 		for (size_t i = 0; i < 9; i++)
-			param(&ps[t], (char[]){ (char)('a' + i), 0 }, 20000 + 77 * i, (float)i)->lr_scale = 1 + (float)i;
+			param(&ps[t], (char[]){ (char)('a' + i), 0 }, 20000 + 77 * i, (float)i)->lr_scale =
+				1 + (float)i;
 		ok(vla_params_own(&ps[t], &err) == VLA_OK && vla_optim_init(&opt, &o, &ps[t], &err) == VLA_OK &&
 			   vla_ema_init(&ema, 0.5, &ps[t], &err) == VLA_OK,
 		   "start");

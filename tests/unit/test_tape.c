@@ -43,7 +43,8 @@ static void test_backward(void)
 	vla_tensor *bad = vla_add(&g, vla_use(&g, w), vla_tensor_new(&g, 1, (size_t[]){ 2 }));
 	bad = vla_sum(&g, bad);
 	ok(!bad && vla_step_status(&g, &err) == VLA_EINVAL, "an error sticks");
-	ok(strncmp(err.msg, "add: ", 5) == 0 && strstr(err.msg, "[3], [2]"), "it names operator and shapes: %s", err.msg);
+	ok(strncmp(err.msg, "add: ", 5) == 0 && strstr(err.msg, "[3], [2]"), "it names operator and shapes: %s",
+	   err.msg);
 	ok(vla_backward(&g, bad, &err) == VLA_EINVAL, "and stops the backward pass");
 	vla_step_reset(&g);
 	vla_tensor *c = vla_sum(&g, vla_use(&g, w));
