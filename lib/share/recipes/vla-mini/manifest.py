@@ -5,7 +5,7 @@ usage: manifest.py ROOT >vla-mini.tsv
 
 ROOT holds NAME.tsv files with the columns file, split, class, class_zh, caption, source (file is relative to ROOT).
 The result has one row a text: file, split, group, en, zh, caption.
-group is the set of pictures that a row belongs to; Tiny-ImageNet is cut to 200 pictures a class and emoji whose row
+group is the set of pictures that a row belongs to; sets with many pictures of few classes are cut, and emoji whose row
 number is a multiple of 5 are held out. names.tsv beside this script gives fuller English and Chinese names of classes.
 """
 import csv
@@ -14,12 +14,12 @@ import sys
 
 SETS = {  # manifest: group
     "flickr8k": "captions", "coco-small": "captions", "caltech101": "photos", "grocery": "photos",
-    "clothing": "photos", "clothing-full": "photos", "trashnet": "photos", "imagenette": "photos",
+    "clothing": "photos", "trashnet": "photos", "imagenette": "photos",
     "imagenet-sample": "photos", "imagen1000": "photos", "imagenet-mini": "photos", "imagenet-val300": "photos",
     "ade20k-val": "photos", "houses": "photos", "scenes15": "photos", "flowers5": "photos", "bsds500": "photos",
     "coco300": "photos", "tiny-imagenet": "tiny",
 }
-PER_CLASS = 200
+PER_CLASS = {"tiny-imagenet": 100, "imagenette": 500, "scenes15": 150, "flowers5": 300, "houses": 400}
 
 
 def rows(path):
@@ -36,9 +36,9 @@ def main():
     for name, group in SETS.items():
         seen = {}
         for r in rows(os.path.join(root, name + ".tsv")):
-            if group == "tiny":
+            if name in PER_CLASS and r["split"] == "train":
                 seen[r["class"]] = seen.get(r["class"], 0) + 1
-                if seen[r["class"]] > PER_CLASS:
+                if seen[r["class"]] > PER_CLASS[name]:
                     continue
             en, zh = r["class"], r["class_zh"]
             if en in names:
