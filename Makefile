@@ -97,10 +97,16 @@ $(B)/obj/%.o: %.c
 	@echo '  CC   $@'
 	$(Q)$(CC) $(CPP) $(OPT) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/lib/$(SONAME): $(LIB_OBJ)
+# What the public headers declare is exported, nothing else: the resolvers of multiversioned kernels ignore -fvisibility.
+$(B)/lib/libvla.map: $(HEADERS)
+	@mkdir -p $(@D)
+	$(Q){ echo '{ global:'; cat $(HEADERS) | tr '\n' ' ' | grep -oE 'VLA_API [^;(]*\(' | grep -oE 'vla_[a-z0-9_]+\($$' | \
+		tr '(' ';' | sort -u; echo 'local: *; };'; } >$@
+
+$(B)/lib/$(SONAME): $(LIB_OBJ) $(B)/lib/libvla.map
 	@mkdir -p $(@D)
 	@echo '  LINK $@'
-	$(Q)$(CC) -shared $(LINK) -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
+	$(Q)$(CC) -shared $(LINK) -Wl,-soname,$(SONAME) -Wl,--version-script=$(B)/lib/libvla.map $(LDFLAGS) -o $@ $(LIB_OBJ) $(LIBS)
 
 $(B)/lib/libvla.so: $(B)/lib/$(SONAME)
 	$(Q)ln -sf $(SONAME) $@
