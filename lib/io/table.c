@@ -1,9 +1,9 @@
 /* TSV and JSON Lines. Both end up as one text buffer and a list of (name, value) positions in it, so callers see no difference. */
 #include "io/table.h"
 #include "io/file.h"
+#include "io/json.h"
 
 #include <errno.h>
-#include <jansson.h>
 
 #define MAX_COLUMNS 4096
 
@@ -224,14 +224,17 @@ static vla_status split_object(vla_table *t, json_t *row, vla_err *err)
 
 static vla_status split_json(vla_table *t, vla_err *err)
 {
-	json_error_t je;
-	json_t *row = json_loadb(t->line.data, t->line.n, JSON_REJECT_DUPLICATES, &je);
-	if (!row && json_error_code(&je) == json_error_out_of_memory)
-		return vla_nomem(err);
+	json_t *row;
+	vla_err why = VLA_ERR_INIT;
 	t->nfields = 0;
-	if (!row)
-		return bad_row(t, err, je.text);
-	vla_status s = json_is_object(row) ? split_object(t, row, err) : bad_row(t, err, "not a JSON object");
+	vla_status s = vla_json_parse(t->line.data, t->line.n, JSON_REJECT_DUPLICATES, &row, &why);
+	if (s == VLA_ENOMEM)
+		return vla_nomem(err);
+	if (s != VLA_OK) { // the message counts lines of its own: there is one
+		const char *text = strstr(why.msg, ": ");
+		return bad_row(t, err, text ? text + 2 : why.msg);
+	}
+	s = json_is_object(row) ? split_object(t, row, err) : bad_row(t, err, "not a JSON object");
 	json_decref(row);
 	return s;
 }
