@@ -6,7 +6,7 @@
 
 /* Sets out's n, h and w from x [n, h, w, c], the kernel's size and nd's vla_conv_attr. */
 static inline vla_status vla_conv_extent(const vla_node *nd, const vla_tensor *x, size_t kh, size_t kw, vla_tensor *out,
-                                         vla_err *err)
+					 vla_err *err)
 {
 	const vla_conv_attr *a = nd->attr;
 	size_t h = x->dim[1] + a->pad_top + a->pad_bottom, w = x->dim[2] + a->pad_left + a->pad_right;

@@ -21,7 +21,7 @@ static vla_status activation_backward(vla_step *g, vla_node *nd, vla_err *err)
 	(void)err;
 	if (x->wants_grad)
 		vla_act_backward(g->pool, *(const vla_act *)nd->attr, x->n, x->data, nd->out->grad, vla_grad_add(x),
-		                 x->grad);
+				 x->grad);
 	return VLA_OK;
 }
 

@@ -12,7 +12,7 @@ static vla_attention_shape attention_sizes(const vla_node *nd)
 	const struct attr *a = nd->attr;
 	const vla_tensor *q = nd->in[0], *k = nd->in[1];
 	return (vla_attention_shape){ .n = q->dim[0], .tq = q->dim[1], .tk = k->dim[1], .heads = a->heads,
-		                      .d = q->dim[2] / a->heads, .causal = a->causal, .lens = a->lens };
+				      .d = q->dim[2] / a->heads, .causal = a->causal, .lens = a->lens };
 }
 
 static vla_status attention_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
@@ -50,8 +50,8 @@ static vla_status attention_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_attention_backward(g->pool, &s, q->data, k->data, v->data, nd->saved, nd->out->grad,
-	                       q->wants_grad ? q->grad : NULL, k->wants_grad ? k->grad : NULL,
-	                       v->wants_grad ? v->grad : NULL, ws);
+			       q->wants_grad ? q->grad : NULL, k->wants_grad ? k->grad : NULL,
+			       v->wants_grad ? v->grad : NULL, ws);
 	return VLA_OK;
 }
 
@@ -81,7 +81,7 @@ const vla_op vla_op_attention = {
 };
 
 vla_tensor *vla_attention(vla_step *g, vla_tensor *q, vla_tensor *k, vla_tensor *v, unsigned heads, bool causal,
-                          const uint32_t *lens)
+			  const uint32_t *lens)
 {
 	struct attr a = { heads, causal, lens };
 	return vla_apply(g, &vla_op_attention, (vla_tensor *[]){ q, k, v }, 3, &a, sizeof a);

@@ -78,8 +78,8 @@ static vla_status norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_batch_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, beta->data, mean, rstd, a->act,
-	                        rstd[c] != 0, x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
-	                        gamma->wants_grad ? gamma->grad : NULL, beta->wants_grad ? beta->grad : NULL, ws);
+				rstd[c] != 0, x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
+				gamma->wants_grad ? gamma->grad : NULL, beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
 }
 
@@ -128,14 +128,14 @@ const vla_op vla_op_batch_norm = {
 };
 
 vla_tensor *vla_batch_norm_act(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, vla_param *mean,
-                               vla_param *var, float eps, float momentum, vla_act act)
+			       vla_param *var, float eps, float momentum, vla_act act)
 {
 	struct attr a = { mean, var, eps, momentum, act };
 	return vla_apply(g, &vla_op_batch_norm, (vla_tensor *[]){ x, gamma, beta }, 3, &a, sizeof a);
 }
 
 vla_tensor *vla_batch_norm(vla_step *g, vla_tensor *x, vla_tensor *gamma, vla_tensor *beta, vla_param *mean,
-                           vla_param *var, float eps, float momentum)
+			   vla_param *var, float eps, float momentum)
 {
 	return vla_batch_norm_act(g, x, gamma, beta, mean, var, eps, momentum, VLA_ACT_NONE);
 }

@@ -7,8 +7,8 @@ static vla_conv_shape conv_shape(const vla_node *nd)
 	const vla_tensor *x = nd->in[0], *w = nd->in[1], *out = nd->out;
 	const vla_conv_attr *a = nd->attr;
 	return (vla_conv_shape){ .n = x->dim[0], .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = out->dim[1],
-		                 .ow = out->dim[2], .oc = out->dim[3], .kh = w->dim[1], .kw = w->dim[2],
-		                 .stride = a->stride, .pad_top = a->pad_top, .pad_left = a->pad_left };
+				 .ow = out->dim[2], .oc = out->dim[3], .kh = w->dim[1], .kw = w->dim[2],
+				 .stride = a->stride, .pad_top = a->pad_top, .pad_left = a->pad_left };
 }
 
 static vla_status conv2d_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
@@ -35,7 +35,7 @@ static vla_status conv2d_forward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_status st = vla_conv2d_forward(g->pool, &s, nd->in[0]->data, p ? NULL : w->data, p, b, VLA_ACT_NONE,
-	                                   nd->out->data, ws, err);
+					   nd->out->data, ws, err);
 	vla_arena_rewind(g->arena, mark);
 	return st;
 }

@@ -20,7 +20,7 @@ static vla_status layer_norm_forward(vla_step *g, vla_node *nd, vla_err *err)
 	if (g->tape && !(saved = vla_save(g, 2 * rows, sizeof *saved)))
 		return vla_nomem(err);
 	vla_layer_norm_forward(g->pool, rows, vla_last_dim(x), x->data, nd->in[1]->data, nd->in[2]->data,
-	                       *(const float *)nd->attr, nd->out->data, saved, saved ? saved + rows : NULL);
+			       *(const float *)nd->attr, nd->out->data, saved, saved ? saved + rows : NULL);
 	nd->saved = saved;
 	return VLA_OK;
 }
@@ -34,9 +34,9 @@ static vla_status layer_norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_layer_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, saved, saved + rows,
-	                        x->wants_grad && vla_grad_add(x),
-	                        x->wants_grad ? x->grad : NULL, gamma->wants_grad ? gamma->grad : NULL,
-	                        beta->wants_grad ? beta->grad : NULL, ws);
+				x->wants_grad && vla_grad_add(x),
+				x->wants_grad ? x->grad : NULL, gamma->wants_grad ? gamma->grad : NULL,
+				beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
 }
 

@@ -60,13 +60,13 @@ static void forward_one(void *ctx, size_t begin, size_t end, unsigned worker)
 	(void)worker;
 	for (size_t i = begin; i < end; i++)
 		vla_gemm(NULL, j->t.ta, j->t.tb, s->m, s->n, s->k, 1, j->a + i * s->m * s->k, s->lda, j->b + i * s->stride_b,
-		         s->ldb, 0, j->out + i * s->m * s->n, s->n);
+			 s->ldb, 0, j->out + i * s->m * s->n, s->n);
 }
 
 static vla_status matmul_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	struct job j = { .s = sizes_of(nd), .t = *(const struct attr *)nd->attr, .a = nd->in[0]->data,
-		         .b = nd->in[1]->data, .out = nd->out->data };
+			 .b = nd->in[1]->data, .out = nd->out->data };
 	(void)err;
 	if (j.s.batch == 1)
 		vla_gemm(g->pool, j.t.ta, j.t.tb, j.s.m, j.s.n, j.s.k, 1, j.a, j.s.lda, j.b, j.s.ldb, 0, j.out, j.s.n);
@@ -103,7 +103,7 @@ static vla_status matmul_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	vla_tensor *a = nd->in[0], *b = nd->in[1];
 	struct job j = { .s = sizes_of(nd), .t = *(const struct attr *)nd->attr, .a = a->data, .b = b->data,
-		         .d = nd->out->grad, .da = a->wants_grad ? a->grad : NULL, .db = b->wants_grad ? b->grad : NULL };
+			 .d = nd->out->grad, .da = a->wants_grad ? a->grad : NULL, .db = b->wants_grad ? b->grad : NULL };
 	(void)err;
 	// Entries that share b add to one gradient, so they go one after the other.
 	if (j.s.batch > 1 && j.s.stride_b)

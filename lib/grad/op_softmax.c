@@ -22,7 +22,7 @@ static vla_status softmax_backward(vla_step *g, vla_node *nd, vla_err *err)
 	(void)err;
 	if (x->wants_grad)
 		vla_softmax_backward(g->pool, vla_rows(x), vla_last_dim(x), nd->out->data, nd->out->grad, vla_grad_add(x),
-		                     x->grad);
+				     x->grad);
 	return VLA_OK;
 }
 
