@@ -121,7 +121,10 @@ static vla_status add_tensor_row(const struct reader *m, vla_example *e)
 // One text, or a JSON list of texts.
 static vla_status add_captions(const struct reader *m, vla_example *e, const char *value)
 {
-	json_t *list = value && *value == '[' ? json_loads(value, 0, NULL) : NULL;
+	json_error_t je;
+	json_t *list = value && *value == '[' ? json_loads(value, 0, &je) : NULL;
+	if (value && *value == '[' && !list && json_error_code(&je) == json_error_out_of_memory)
+		return vla_nomem(m->err);
 	vla_status s = VLA_OK;
 	if (!json_is_array(list))
 		s = value ? vla_data_add_text(m->d, e, value, m->err) : VLA_OK;
