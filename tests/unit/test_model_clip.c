@@ -1,6 +1,6 @@
 /* CLIP in the Hugging Face layout against upstream's own numbers (golden/clip-a): every expected tensor, those inside the
  * towers included, to 1e-4 of its largest value. A small CLIP made, saved and opened needs no files. */
-#include "model/net.h"
+#include "model/model.h"
 #include "tap.h"
 
 #include <vla/checkpoint.h>
@@ -209,6 +209,21 @@ static void test_scores(const vla_model *m, const float *image, const float *tex
 	compare(probs, "probs_per_image", NPICTURES * NTEXTS);
 }
 
+// A text query must not wait for the image tower: nothing of it is converted, packed or read as f32.
+static void test_lazy(void)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_model *m = NULL;
+	float v[40];
+	bool good = vla_model_open(shared(DIR), NULL, &m, &err) == VLA_OK &&
+		    vla_model_embed_texts(m, (const char *[]){ "a cat" }, 1, v, &err) == VLA_OK;
+	size_t touched = 0;
+	for (size_t i = 0; good && i < m->params.n; i++)
+		touched += strncmp(m->params.p[i]->name, "image.", 6) == 0 && (m->params.p[i]->value || m->params.p[i]->packed);
+	ok(good && touched == 0, "a text query leaves the image tower alone %s", err.msg);
+	vla_model_close(m);
+}
+
 static void test_golden(void)
 {
 	vla_err err = VLA_ERR_INIT;
@@ -229,6 +244,7 @@ static void test_golden(void)
 		test_text_tower(m);
 		test_texts(m, expected, text);
 		test_scores(m, image, text);
+		test_lazy();
 	}
 	json_decref(expected);
 	vla_model_close(m);
