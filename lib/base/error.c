@@ -85,7 +85,10 @@ void *vla_alloc(size_t n, size_t size)
 
 void *vla_zalloc(size_t n, size_t size)
 {
-	return calloc(n ? n : 1, size ? size : 1);
+	size_t bytes; // calloc checks as well, but a sanitizer's ends the process over it
+	if (__builtin_mul_overflow(n, size, &bytes) || bytes > SIZE_MAX / 2)
+		return NULL;
+	return calloc(bytes ? bytes : 1, 1);
 }
 
 void *vla_realloc(void *p, size_t n, size_t size)
