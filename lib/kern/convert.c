@@ -1,6 +1,11 @@
 /* Bulk conversion between f32 and the stored types: f16, bf16, i8 with a scale. Rounding is to nearest even. */
 #include "kern/kern.h"
 
+#if defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define HAVE_F16C 1
+#endif
+
 #include "kern/clones.h"
 
 VLA_INLINE float bits_f32(uint32_t u)
@@ -26,6 +31,35 @@ VLA_INLINE float f16_f32(uint16_t h)
 	return bits_f32(special | sign);
 }
 
+#if defined(HAVE_F16C)
+__attribute__((target("avx,f16c"))) static size_t from_f16_eight(size_t n, const uint16_t *x, float *y)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		_mm256_storeu_ps(y + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(x + i))));
+	return i;
+}
+
+__attribute__((target("avx,f16c"))) static size_t to_f16_eight(size_t n, const float *x, uint16_t *y)
+{
+	size_t i = 0;
+	for (; i + 8 <= n; i += 8)
+		_mm_storeu_si128((__m128i *)(void *)(y + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
+	return i;
+}
+#endif
+
+// How many of the n the processor converts itself, eight at a time.
+static size_t f16_hardware(bool to, size_t n, const void *x, void *y)
+{
+#if defined(HAVE_F16C)
+	if (__builtin_cpu_supports("f16c"))
+		return to ? to_f16_eight(n, x, y) : from_f16_eight(n, x, y);
+#endif
+	(void)to, (void)n, (void)x, (void)y;
+	return 0;
+}
+
 VLA_CLONES static void from_f16(size_t n, const uint16_t *x, float *y)
 {
 	for (size_t i = 0; i < n; i++)
@@ -49,19 +83,21 @@ VLA_CLONES static void to_bf16(size_t n, const float *x, uint16_t *y)
 
 void vla_to_f32(vla_dtype dtype, size_t n, const void *x, float *y)
 {
-	if (dtype == VLA_F16)
-		from_f16(n, x, y);
-	else if (dtype == VLA_BF16)
+	if (dtype == VLA_F16) {
+		size_t done = f16_hardware(false, n, x, y);
+		from_f16(n - done, (const uint16_t *)x + done, y + done);
+	} else if (dtype == VLA_BF16) {
 		from_bf16(n, x, y);
-	else if (n)
+	} else if (n) {
 		memcpy(y, x, n * sizeof *y);
+	}
 }
 
 void vla_from_f32(vla_dtype dtype, size_t n, const float *x, void *y)
 {
 	uint16_t *h = y;
 	if (dtype == VLA_F16) {
-		for (size_t i = 0; i < n; i++)
+		for (size_t i = f16_hardware(true, n, x, h); i < n; i++)
 			h[i] = vla_f32_to_f16(x[i]);
 	} else if (dtype == VLA_BF16) {
 		to_bf16(n, x, h);

@@ -7,6 +7,7 @@
 
 #if defined(VLA_WITH_DNNL)
 #include <dnnl.h>
+#include <math.h>
 #endif
 
 #if defined(VLA_WITH_DNNL) && DNNL_VERSION_MAJOR == 2
@@ -143,6 +144,29 @@ static dnnl_status_t reorder_weights(vla_dnnl *d, void *plain)
 	return st;
 }
 
+// Without 8-bit dot products in hardware oneDNN adds pairs of products in 16 bits, which holds weights of up to 63.
+static float weight_limit(void)
+{
+	unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
+	bool vnni = (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni ||
+	            (isa & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni;
+	return vnni ? 127 : 63;
+}
+
+static void quantise_weights(vla_dnnl *d, const float *W, int8_t *out)
+{
+	float limit = weight_limit();
+	for (size_t i = 0; i < d->N; i++) {
+		const float *w = W + i * d->K;
+		float top = 0;
+		for (size_t k = 0; k < d->K; k++)
+			top = fabsf(w[k]) > top ? fabsf(w[k]) : top;
+		d->scales[i] = top / limit;
+		for (size_t k = 0; k < d->K; k++)
+			out[i * d->K + k] = (int8_t)(top > 0 ? lrintf(w[k] / top * limit) : 0);
+	}
+}
+
 // n rows of K floats to the operands' type; their scales for int8.
 static void convert(const vla_dnnl *d, size_t n, const float *x, size_t ld, void *out, float *scales)
 {
@@ -171,7 +195,10 @@ vla_status vla_dnnl_new(vla_compute compute, size_t N, size_t K, const float *W,
 		vla_dnnl_free(d);
 		return vla_nomem(err);
 	}
-	convert(d, N, W, K, plain, d->scales);
+	if (d->dtype == VLA_I8)
+		quantise_weights(d, W, plain);
+	else
+		vla_from_f32(VLA_BF16, N * K, W, plain);
 	int threads = one_thread();
 	dnnl_status_t st = dnnl_engine_create(&d->engine, dnnl_cpu, 0);
 	if (st == dnnl_success)

@@ -7,6 +7,7 @@
 enum {
 	SMALL = 8,         // queries below this number take plain inner products, more take a matrix product
 	TILE = 8192,       // floats of a tile in the first-level cache
+	WIDTH = 1024,      // numbers of a row at once in a matrix product
 	GEMM_TILE = 65536, // and of one for the matrix product, in the second level
 };
 
@@ -67,14 +68,15 @@ static void few_queries(void *ctx, size_t begin, size_t end, unsigned worker)
 	}
 }
 
+// Pieces are tiles, so that where they begin does not depend on the pool.
 static void many_queries(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	const struct part *p = ctx;
 	float tile[GEMM_TILE];
-	size_t width = p->dim < 1024 ? p->dim : 1024, rows = GEMM_TILE / width;
+	size_t width = p->dim < WIDTH ? p->dim : WIDTH, rows = GEMM_TILE / width;
 	(void)worker;
-	for (size_t at = begin, next; at < end; at = next) {
-		next = end - at < rows ? end : at + rows;
+	for (size_t k = begin; k < end; k++) {
+		size_t at = k * rows, next = p->ld - at < rows ? p->ld : at + rows;
 		for (size_t from = 0; from < p->dim; from += width) {
 			size_t n = p->dim - from < width ? p->dim - from : width;
 			unpack(p, at, next, from, n, tile);
@@ -88,6 +90,11 @@ void vla_scores(vla_pool *pool, const void *data, vla_dtype dtype, const float *
 		const float *queries, size_t nq, float *out)
 {
 	struct part p = { data, dtype, scales, queries, dim, nq, rows, out };
-	if (dim)
-		vla_parallel(pool, rows, 1024, nq < SMALL ? few_queries : many_queries, &p);
+	size_t tile = GEMM_TILE / (dim < WIDTH ? dim + !dim : WIDTH); // rows
+	if (dim == 0)
+		memset(out, 0, nq * rows * sizeof *out);
+	else if (nq < SMALL)
+		vla_parallel(pool, rows, 1024, few_queries, &p);
+	else
+		vla_parallel(pool, (rows + tile - 1) / tile, 1, many_queries, &p);
 }
