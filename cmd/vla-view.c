@@ -18,9 +18,9 @@ static struct {
 
 static struct opt_common com;
 
-static const char *const forms[] = { "vle", "tsv", "jsonl", "npy", "fbin", NULL };   // as vla_form
-static const char *const kinds[] = { "dense", "tokens", "sparse", NULL };             // as vla_kind
-static const char *const dtypes[] = { "f32", "f16", "bf16", "i8", NULL };             // as vla_dtype
+static const char *const forms[] = { "vle", "tsv", "jsonl", "npy", "fbin", NULL }; // as vla_form
+static const char *const kinds[] = { "dense", "tokens", "sparse", NULL };          // as vla_kind
+static const char *const dtypes[] = { "f32", "f16", "bf16", "i8", NULL };          // as vla_dtype
 
 static const struct opt_row rows[] = {
 	{ 0, "to", VLA_OPT_CHOICE, &opt.to, "FORM", "form of the output", forms },
@@ -110,7 +110,8 @@ static int check(char *const *in)
 		if (!s)
 			continue;
 		// i8 and bf16 rows cannot keep their length better than this.
-		double limit = vla_source_header(s)->dtype == VLA_F32 || vla_source_header(s)->dtype == VLA_F16 ? 2e-3 : 2e-2;
+		double limit =
+			vla_source_header(s)->dtype == VLA_F32 || vla_source_header(s)->dtype == VLA_F16 ? 2e-3 : 2e-2;
 		if (vla_source_norms(s, &records, &worst, &err) != VLA_OK)
 			warn("%s", err.msg);
 		else if (worst > limit)
@@ -129,7 +130,8 @@ static int header(char *const *in)
 		if (!s)
 			continue;
 		const vla_header *h = vla_source_header(s);
-		printf("file=%s\nkind=%s\ndtype=%s\ndim=%u\n", *in, vla_kind_name(h->kind), vla_dtype_name(h->dtype), h->dim);
+		printf("file=%s\nkind=%s\ndtype=%s\ndim=%u\n", *in, vla_kind_name(h->kind), vla_dtype_name(h->dtype),
+		       h->dim);
 		if (h->count != UINT64_MAX)
 			printf("count=%llu\n", (unsigned long long)h->count);
 		if (h->l2)
@@ -158,7 +160,8 @@ static int compare(char *const *in)
 		if (a && b)
 			warn("%s", err.msg);
 	} else {
-		printf("records\t%llu\nids\t%llu\nshapes\t%llu\nmissing\t%llu\nover\t%llu\nmax_abs\t%.9g\nmax_cosine\t%.9g\n",
+		printf("records\t%llu\nids\t%llu\nshapes\t%llu\nmissing\t%llu\nover\t%llu\n"
+		       "max_abs\t%.9g\nmax_cosine\t%.9g\n",
 		       (unsigned long long)d.records, (unsigned long long)d.ids, (unsigned long long)d.shapes,
 		       (unsigned long long)d.missing, (unsigned long long)d.over, d.max_abs, d.max_cosine);
 		status = d.ids || d.shapes || d.missing || d.over ? EXIT_NO : EXIT_DONE;
@@ -172,7 +175,8 @@ static int compare(char *const *in)
 static void make_header(const vla_source *s, uint64_t records, int argc, char **argv, vla_header *h)
 {
 	vla_err err = VLA_ERR_INIT;
-	if (vla_header_copy(h, vla_source_header(s), &err) != VLA_OK || vla_header_add_pg(h, argc, argv, &err) != VLA_OK)
+	if (vla_header_copy(h, vla_source_header(s), &err) != VLA_OK ||
+	    vla_header_add_pg(h, argc, argv, &err) != VLA_OK)
 		die("%s", err.msg);
 	h->count = records;
 	if (opt.dtype >= 0)
@@ -185,7 +189,8 @@ static void make_header(const vla_source *s, uint64_t records, int argc, char **
 	}
 }
 
-// An array into a pipe begins with the number of records, so the inputs are read twice; UINT64_MAX where it need not be known.
+// An array into a pipe begins with the number of records, so the inputs are read twice; UINT64_MAX where it need not be
+// known.
 static uint64_t records_ahead(char *const *in, bool array)
 {
 	for (size_t i = 0; in[i]; i++)
@@ -266,9 +271,9 @@ int main(int argc, char **argv)
 		in = from_stdin;
 	}
 	int status = opt.count     ? count(in)
-	             : opt.check   ? check(in)
-	             : opt.header  ? header(in)
-	             : opt.compare ? compare(in)
-	                           : convert(in, argc, argv);
+		     : opt.check   ? check(in)
+		     : opt.header  ? header(in)
+		     : opt.compare ? compare(in)
+				   : convert(in, argc, argv);
 	return finish(status);
 }

@@ -118,7 +118,7 @@ int finish(int status)
 	if ((fclose(stdout) != 0 && errno != EBADF) || bad) {
 		clear_line();
 		fprintf(stderr, "%s: cannot write to standard output: %s\n", name,
-		        errno ? strerror(errno) : "earlier write failed");
+			errno ? strerror(errno) : "earlier write failed");
 		return EXIT_TROUBLE;
 	}
 	return warnings ? EXIT_TROUBLE : status;

@@ -54,9 +54,9 @@ void refuse_terminal_input(void);
 
 /* A line on standard error that is rewritten in place; silent when that is no terminal, or with -q. */
 struct progress {
-	const char *unit;          // "images"
+	const char *unit;            // "images"
 	unsigned long long n, total; // total 0: not known
-	double start, shown;       // seconds
+	double start, shown;         // seconds
 	bool on;
 };
 

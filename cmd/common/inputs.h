@@ -21,7 +21,7 @@ struct inputs_dir; // an open directory and its sorted names
 struct inputs {
 	char *const *operand;
 	size_t n, at;
-	FILE *list;                 // --files-from
+	FILE *list; // --files-from
 	const char *list_name;
 	bool null, recursive;
 	const char *const *endings; // NULL-terminated, lower case, with the dot; only for files found in directories

@@ -1,5 +1,5 @@
-/* Blocks of a stream, vle(5): lengths, checksums, the columns of a RECS block, the parts of a VECS block. Nothing here trusts
- * a number from the file before it was compared with the block's length. */
+/* Blocks of a stream, vle(5): lengths, checksums, the columns of a RECS block, the parts of a VECS block. Nothing here
+ * trusts a number from the file before it was compared with the block's length. */
 #include "io/stream.h"
 
 #include <zlib.h>
@@ -186,9 +186,9 @@ vla_status vle_check_end(const vle_block *b, const vla_header *h, uint64_t recor
 	uint64_t total = vle_u64(b->data + VLE_HEAD);
 	if (total != records)
 		return vla_fail(err, VLA_ECORRUPT, "segment has %llu records, its end block says %llu",
-		                (unsigned long long)records, (unsigned long long)total);
+				(unsigned long long)records, (unsigned long long)total);
 	if (h->count != UINT64_MAX && h->count != total)
 		return vla_fail(err, VLA_ECORRUPT, "segment has %llu records, its header says %llu",
-		                (unsigned long long)total, (unsigned long long)h->count);
+				(unsigned long long)total, (unsigned long long)h->count);
 	return VLA_OK;
 }

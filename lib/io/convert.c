@@ -1,4 +1,5 @@
-/* Sources and sinks of records in any form: opening, naming of files in messages, comparison. The forms are in form_*.c. */
+/* Sources and sinks of records in any form: opening, naming of files in messages, comparison. The forms are in
+ * form_*.c. */
 #include "io/convert.h"
 
 #include <errno.h>
@@ -56,8 +57,8 @@ static const struct vla_sink_ops sink_vle = { vle_sink_open, vle_sink_put, vle_s
 static const struct {
 	const char *ending;
 	vla_form form;
-} endings[] = { { ".vle", VLA_FORM_VLE }, { ".tsv", VLA_FORM_TSV }, { ".txt", VLA_FORM_TSV },
-	        { ".jsonl", VLA_FORM_JSONL }, { ".npy", VLA_FORM_NPY }, { ".fbin", VLA_FORM_FBIN } };
+} endings[] = { { ".vle", VLA_FORM_VLE },     { ".tsv", VLA_FORM_TSV }, { ".txt", VLA_FORM_TSV },
+		{ ".jsonl", VLA_FORM_JSONL }, { ".npy", VLA_FORM_NPY }, { ".fbin", VLA_FORM_FBIN } };
 
 bool vla_form_of(const char *path, vla_form *out)
 {
@@ -71,13 +72,14 @@ bool vla_form_of(const char *path, vla_form *out)
 }
 
 static const struct vla_source_ops *const source_ops[] = { &source_vle, &vla_source_tsv, &vla_source_jsonl,
-	                                                   &vla_source_npy, &vla_source_fbin };
+							   &vla_source_npy, &vla_source_fbin };
 static const struct vla_sink_ops *const sink_ops[] = { &sink_vle, &vla_sink_tsv, &vla_sink_jsonl, &vla_sink_npy,
-	                                               &vla_sink_fbin };
+						       &vla_sink_fbin };
 
 static vla_status named(const vla_source *s, vla_err *err, vla_status st)
 {
-	return st < 0 && st != VLA_ENOMEM && !s->ops->names_file ? vla_prefix(err, st, "cannot read '%s'", s->name) : st;
+	return st < 0 && st != VLA_ENOMEM && !s->ops->names_file ? vla_prefix(err, st, "cannot read '%s'", s->name)
+								 : st;
 }
 
 vla_status vla_source_open(const char *path, vla_form form, const vla_form_opts *opts, vla_source **out, vla_err *err)
@@ -136,8 +138,8 @@ static vla_status open_sink(vla_sink *k, const char *path, const vla_header *h, 
 	return k->ops->open(k, path, opts, err);
 }
 
-vla_status vla_sink_open(const char *path, vla_form form, const vla_header *h, const vla_form_opts *opts, vla_sink **out,
-                         vla_err *err)
+vla_status vla_sink_open(const char *path, vla_form form, const vla_header *h, const vla_form_opts *opts,
+			 vla_sink **out, vla_err *err)
 {
 	const vla_form_opts none = VLA_FORM_OPTS_INIT;
 	vla_sink *k = vla_zalloc(1, sizeof *k);
@@ -222,7 +224,7 @@ vla_status vla_source_compare(vla_source *a, vla_source *b, double tol, vla_diff
 	*out = (vla_difference){ 0 };
 	if (ha->kind != hb->kind || ha->dim != hb->dim)
 		return vla_fail(err, VLA_EINVAL, "'%s' is %s with %u numbers a vector, '%s' is %s with %u", a->name,
-		                vla_kind_name(ha->kind), ha->dim, b->name, vla_kind_name(hb->kind), hb->dim);
+				vla_kind_name(ha->kind), ha->dim, b->name, vla_kind_name(hb->kind), hb->dim);
 	vla_rec ra = VLA_REC_INIT, rb = VLA_REC_INIT;
 	vla_status sa, sb;
 	for (;;) {

@@ -1,4 +1,5 @@
-/* One form of vectors: how its records are read and written. form_*.c fill in these tables; convert.c opens and names. */
+/* One form of vectors: how its records are read and written. form_*.c fill in these tables; convert.c opens and
+ * names. */
 #ifndef VLA_IO_CONVERT_H
 #define VLA_IO_CONVERT_H
 
@@ -8,7 +9,7 @@
 #include "io/stream.h"
 
 struct vla_source {
-	char *name;              // for messages
+	char *name; // for messages
 	const struct vla_source_ops *ops;
 	void *state;
 	vla_header header;
@@ -20,7 +21,7 @@ struct vla_source_ops {
 	vla_status (*open)(vla_source *s, const char *path, const vla_form_opts *opts, vla_err *err);
 	vla_status (*next)(vla_source *s, vla_rec *rec, vla_err *err);
 	void (*close)(vla_source *s);
-	bool names_file;         // messages hold the file's name already
+	bool names_file; // messages hold the file's name already
 };
 
 struct vla_sink {
@@ -28,9 +29,9 @@ struct vla_sink {
 	const struct vla_sink_ops *ops;
 	void *state;
 	vla_header header;
-	vla_outfile *out;        // opened by convert.c when ops->file
+	vla_outfile *out; // opened by convert.c when ops->file
 	FILE *f;
-	uint64_t n;              // records put
+	uint64_t n; // records put
 };
 
 struct vla_sink_ops {
@@ -38,7 +39,7 @@ struct vla_sink_ops {
 	vla_status (*put)(vla_sink *k, const vla_rec *rec, vla_err *err);
 	vla_status (*finish)(vla_sink *k, vla_err *err); // before the output is committed
 	void (*close)(vla_sink *k);
-	bool file;               // writes to k->f
+	bool file; // writes to k->f
 };
 
 extern const struct vla_source_ops vla_source_tsv, vla_source_jsonl, vla_source_npy, vla_source_fbin;

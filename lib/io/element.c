@@ -44,9 +44,7 @@ bool vle_decode(vla_dtype t, const void *src, float scale, size_t n, float *out)
 		for (size_t i = 0; i < n; i++)
 			out[i] = scale * (float)q[i];
 		return vle_finite(&scale, 1) && vle_finite(out, n);
-	default:
-		memcpy(out, src, n * sizeof *out);
-		return vle_finite(out, n);
+	default: memcpy(out, src, n * sizeof *out); return vle_finite(out, n);
 	}
 }
 

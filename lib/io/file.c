@@ -129,7 +129,8 @@ struct vla_outfile {
 	bool named; // temp exists as a name
 };
 
-// Where the system can, the file has no name before it is complete: then nothing is left behind however the process ends.
+// Where the system can, the file has no name before it is complete: then nothing is left behind however the process
+// ends.
 static int open_nameless(const char *path, mode_t mode)
 {
 #ifdef O_TMPFILE
@@ -219,7 +220,7 @@ vla_status vla_outfile_commit(vla_outfile *o, vla_err *err)
 	bool bad = ferror(o->f) != 0;
 	if (fflush(o->f) != 0 || bad)
 		return vla_fail(err, VLA_EIO, "cannot write %s: %s", name,
-		                errno ? strerror(errno) : "an earlier write failed");
+				errno ? strerror(errno) : "an earlier write failed");
 	if (!o->path)
 		return VLA_OK;
 	// A device or a pipe cannot be synced, and need not be.

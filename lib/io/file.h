@@ -12,7 +12,7 @@ typedef enum vla_map_hint { VLA_MAP_NORMAL, VLA_MAP_RANDOM } vla_map_hint;
 typedef struct vla_map {
 	const char *data; // page-aligned; never NULL after vla_map_open, also for an empty file
 	size_t n;
-	void *addr;       // NULL for an empty file
+	void *addr; // NULL for an empty file
 } vla_map;
 
 /* Maps a plain file read-only. VLA_OK, VLA_EIO, VLA_EUNSUPPORTED when it is no plain file (a pipe, a device, a

@@ -1,5 +1,6 @@
-/* Vectors as plain arrays: NumPy's .npy (format versions 1 to 3, C order) and .fbin (u32 n, u32 dim, f32 numbers), with ids in a
- * text file beside them. The number of records stands first in both: it is patched in at the end when it was not known. */
+/* Vectors as plain arrays: NumPy's .npy (format versions 1 to 3, C order) and .fbin (u32 n, u32 dim, f32 numbers), with
+ * ids in a text file beside them. The number of records stands first in both: it is patched in at the end when it was
+ * not known. */
 #include "io/convert.h"
 #include "io/table.h"
 
@@ -11,7 +12,7 @@
 
 struct array {
 	FILE *f;
-	FILE *ids;         // NULL: ids are numbers
+	FILE *ids; // NULL: ids are numbers
 	vla_buf id, bytes;
 	float *row;        // [rows, dim]
 	uint64_t n, at;    // records
@@ -37,7 +38,8 @@ static vla_status read_bytes(struct array *a, void *p, size_t n, vla_err *err)
 {
 	if (fread(p, 1, n, a->f) == n)
 		return VLA_OK;
-	return ferror(a->f) ? vla_fail(err, VLA_EIO, "%s", strerror(errno)) : vla_fail(err, VLA_ETRUNC, "array ends too early");
+	return ferror(a->f) ? vla_fail(err, VLA_EIO, "%s", strerror(errno))
+			    : vla_fail(err, VLA_ETRUNC, "array ends too early");
 }
 
 static vla_status start_array(vla_source *s, struct array *a, vla_err *err)
@@ -108,7 +110,8 @@ static vla_status npy_dict(vla_source *s, struct array *a, const char *dict, vla
 	while (i < 3 && strncmp(descr, types[i].name, 5) != 0)
 		i++;
 	if (i == 3)
-		return vla_fail(err, VLA_EUNSUPPORTED, "array has elements %.5s; f2, f4 and f8, little-endian, are read", descr);
+		return vla_fail(err, VLA_EUNSUPPORTED,
+				"array has elements %.5s; f2, f4 and f8, little-endian, are read", descr);
 	a->dtype = types[i].t;
 	if (strncmp(order, "False", 5) != 0)
 		return vla_fail(err, VLA_EUNSUPPORTED, "array is in Fortran order");
@@ -201,7 +204,7 @@ static vla_status array_next(vla_source *s, vla_rec *rec, vla_err *err)
 	}
 	if (!vle_finite(a->row, n))
 		return vla_fail(err, VLA_EINVAL, "record %llu ('%s') holds a number that is not finite",
-		                (unsigned long long)a->at - 1, a->id.data);
+				(unsigned long long)a->at - 1, a->id.data);
 	void *priv = rec->priv;
 	*rec = (vla_rec)VLA_REC_INIT;
 	rec->id = a->id.data;
@@ -227,8 +230,8 @@ const struct vla_source_ops vla_source_fbin = { fbin_open, array_next, array_clo
 
 struct array_sink {
 	vla_outfile *ids;
-	size_t rows;       // of each record
-	bool shaped;       // the first record was seen
+	size_t rows; // of each record
+	bool shaped; // the first record was seen
 	vla_dtype dtype;
 	vla_buf bytes;
 };
@@ -254,7 +257,7 @@ static vla_status sink_array(vla_sink *k, const char *path, const vla_form_opts 
 		return vla_fail(err, VLA_EINVAL, "this form cannot hold %s records", vla_kind_name(k->header.kind));
 	if (k->header.count == UINT64_MAX && ftello(k->f) != 0) // no plain file, or not at its start
 		return vla_fail(err, VLA_EINVAL,
-		                "the number of records is not known, and '%s' cannot be written out of order", k->name);
+				"the number of records is not known, and '%s' cannot be written out of order", k->name);
 	a->dtype = tokens && k->header.dtype == VLA_F16 ? VLA_F16 : VLA_F32;
 	return sink_ids(a, path, opts->ids, err);
 }
@@ -268,7 +271,7 @@ static void npy_head(vla_sink *k, uint64_t count)
 	else
 		snprintf(shape, sizeof shape, "(%llu, %u)", (unsigned long long)count, k->header.dim);
 	int n = snprintf(dict, sizeof dict, "{'descr': '<f%zu', 'fortran_order': False, 'shape': %s, }",
-	                 vla_dtype_size(a->dtype), shape);
+			 vla_dtype_size(a->dtype), shape);
 	const unsigned char start[10] = { 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, NPY_HEADER - 10, 0 };
 	fwrite(start, 1, sizeof start, k->f);
 	fprintf(k->f, "%s%*s\n", dict, NPY_HEADER - 11 - n, "");
@@ -306,9 +309,11 @@ static uint64_t announced(const vla_sink *k)
 static vla_status array_put(vla_sink *k, const vla_rec *rec, vla_err *err)
 {
 	struct array_sink *a = k->state;
-	size_t rows = k->header.kind == VLA_DENSE ? 1 : rec->rows, n = rows * k->header.dim, bytes = n * vla_dtype_size(a->dtype);
+	size_t rows = k->header.kind == VLA_DENSE ? 1 : rec->rows, n = rows * k->header.dim,
+	       bytes = n * vla_dtype_size(a->dtype);
 	if (a->shaped && rows != a->rows)
-		return vla_fail(err, VLA_EINVAL, "record '%s' has %zu rows, those before it %zu", rec->id, rows, a->rows);
+		return vla_fail(err, VLA_EINVAL, "record '%s' has %zu rows, those before it %zu", rec->id, rows,
+				a->rows);
 	VLA_TRY(vla_buf_reserve(&a->bytes, bytes, err));
 	float scale;
 	if (!vle_encode(a->dtype, rec->data, n, a->bytes.data, &scale))
@@ -331,7 +336,7 @@ static vla_status array_finish(vla_sink *k, vla_err *err)
 	struct array_sink *a = k->state;
 	if (k->header.count != UINT64_MAX && k->header.count != k->n)
 		return vla_fail(err, VLA_EINVAL, "%llu records were announced, %llu came",
-		                (unsigned long long)k->header.count, (unsigned long long)k->n);
+				(unsigned long long)k->header.count, (unsigned long long)k->n);
 	if (k->ops == &vla_sink_fbin && k->n > UINT32_MAX)
 		return vla_fail(err, VLA_EINVAL, ".fbin holds at most 4,294,967,295 records");
 	if (!a->shaped || k->header.count == UINT64_MAX) {

@@ -163,8 +163,8 @@ const struct vla_sink_ops vla_sink_jsonl = { jsonl_begin, jsonl_put, NULL, NULL,
 
 struct text {
 	vla_table *table;
-	vla_rec rec;         // the current record; points into the buffers below and the table's row
-	bool ahead;          // rec was read by open and is still to be given
+	vla_rec rec; // the current record; points into the buffers below and the table's row
+	bool ahead;  // rec was read by open and is still to be given
 	vla_buf data, index;
 	float box[4];
 	double time[2];
@@ -308,7 +308,7 @@ static vla_status scan_record(struct text *t, vla_header *h, vla_err *err)
 	if (h->kind == VLA_SPARSE) {
 		const char *index = vla_table_get(t->table, "index");
 		VLA_TRY(index || !vector ? scan_index_weight(t, index, vla_table_get(t->table, "weight"), err)
-		                         : scan_pairs(t, vector, err));
+					 : scan_pairs(t, vector, err));
 		r->rows = t->data.n / sizeof(float);
 		r->index = (uint32_t *)(void *)t->index.data;
 	} else {
@@ -320,13 +320,14 @@ static vla_status scan_record(struct text *t, vla_header *h, vla_err *err)
 			h->dim = (uint32_t)width;
 		if ((r->rows && width != h->dim) || (h->kind == VLA_DENSE && r->rows != 1))
 			return vla_fail(err, VLA_EINVAL, "line %zu: %zu rows of %zu numbers in a %s stream of %u",
-			                vla_table_line(t->table), r->rows, width, vla_kind_name(h->kind), h->dim);
+					vla_table_line(t->table), r->rows, width, vla_kind_name(h->kind), h->dim);
 	}
 	r->data = (float *)(void *)t->data.data;
 	return VLA_OK;
 }
 
-static vla_status open_text(vla_source *s, const char *path, vla_table_format format, const vla_form_opts *opts, vla_err *err)
+static vla_status open_text(vla_source *s, const char *path, vla_table_format format, const vla_form_opts *opts,
+			    vla_err *err)
 {
 	struct text *t = s->state = vla_zalloc(1, sizeof *t);
 	if (!t)

@@ -1,5 +1,5 @@
-/* The header of a stream segment, vle(5): magic, version, key=value lines, checksum. The magic holds a byte above 127, CR LF and
- * Ctrl-Z, so that a transfer in text mode shows, as PNG does it. */
+/* The header of a stream segment, vle(5): magic, version, key=value lines, checksum. The magic holds a byte above 127,
+ * CR LF and Ctrl-Z, so that a transfer in text mode shows, as PNG does it. */
 #include "io/stream.h"
 
 #include <ctype.h>
@@ -91,7 +91,7 @@ static vla_status check_header(const vla_header *h, vla_err *err)
 {
 	if ((unsigned)h->kind > VLA_SPARSE || (unsigned)h->dtype > VLA_I8)
 		return vla_fail(err, VLA_EINVAL, "a stream cannot hold kind %d with element type %s", (int)h->kind,
-		                vla_dtype_name(h->dtype));
+				vla_dtype_name(h->dtype));
 	if (h->dim == 0)
 		return vla_fail(err, VLA_EINVAL, "a stream needs a dimension of at least 1");
 	if (strpbrk(h->model, "\n\r") || strpbrk(h->compute, "\n\r"))
@@ -144,7 +144,8 @@ vla_status vle_header_length(const char *p, size_t *n, vla_err *err)
 	}
 	unsigned major = vle_u32(p + 8) & 0xffff;
 	if (major != VLE_MAJOR)
-		return vla_fail(err, VLA_EVERSION, "stream has format version %u, this program reads %d", major, VLE_MAJOR);
+		return vla_fail(err, VLA_EVERSION, "stream has format version %u, this program reads %d", major,
+				VLE_MAJOR);
 	size_t text = vle_u32(p + 12);
 	if (text > VLE_MAX_TEXT || (text + VLE_FIXED + 4) % VLE_ALIGN != 0)
 		return vla_fail(err, VLA_ECORRUPT, "header has a length of %zu", text);
@@ -166,7 +167,16 @@ static bool parse_number(const char *s, uint64_t max, uint64_t *out)
 	return true;
 }
 
-enum { HAS_KIND = 1, HAS_DTYPE = 2, HAS_DIM = 4, HAS_ALL = 7, HAS_COUNT = 8, HAS_NORM = 16, HAS_MODEL = 32, HAS_COMPUTE = 64 };
+enum {
+	HAS_KIND = 1,
+	HAS_DTYPE = 2,
+	HAS_DIM = 4,
+	HAS_ALL = 7,
+	HAS_COUNT = 8,
+	HAS_NORM = 16,
+	HAS_MODEL = 32,
+	HAS_COMPUTE = 64
+};
 
 static vla_status bad_line(const char *key, const char *value, vla_err *err)
 {
@@ -234,7 +244,9 @@ static vla_status parse_lines(char *text, vla_header *h, vla_err *err)
 	}
 	if ((seen & HAS_ALL) != HAS_ALL)
 		return vla_fail(err, VLA_EFORMAT, "header has no %s",
-		                !(seen & HAS_KIND) ? "kind" : !(seen & HAS_DTYPE) ? "dtype" : "dim");
+				!(seen & HAS_KIND)    ? "kind"
+				: !(seen & HAS_DTYPE) ? "dtype"
+						      : "dim");
 	return VLA_OK;
 }
 
@@ -261,9 +273,11 @@ vla_status vle_header_parse(const char *p, size_t n, vla_header *out, vla_err *e
 vla_status vla_header_fits(const vla_header *a, const vla_header *b, vla_err *err)
 {
 	if (a->kind != b->kind)
-		return vla_fail(err, VLA_EINVAL, "a %s stream does not go with a %s stream", kinds[b->kind], kinds[a->kind]);
+		return vla_fail(err, VLA_EINVAL, "a %s stream does not go with a %s stream", kinds[b->kind],
+				kinds[a->kind]);
 	if (a->model[0] && b->model[0] && strcmp(a->model, b->model) != 0)
-		return vla_fail(err, VLA_EINVAL, "vectors of model %s do not go with those of model %s", b->model, a->model);
+		return vla_fail(err, VLA_EINVAL, "vectors of model %s do not go with those of model %s", b->model,
+				a->model);
 	if (a->dim != b->dim)
 		return vla_fail(err, VLA_EINVAL, "%u numbers a vector do not go with %u", b->dim, a->dim);
 	return VLA_OK;

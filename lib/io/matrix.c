@@ -1,5 +1,6 @@
-/* Dense streams as one table of vectors, vle(5): a plain file is mapped and only its RECS blocks are read; a pipe is read whole.
- * A mapped file that another process cuts short ends this one with SIGBUS, as with every mapping; our own tools rename. */
+/* Dense streams as one table of vectors, vle(5): a plain file is mapped and only its RECS blocks are read; a pipe is
+ * read whole. A mapped file that another process cuts short ends this one with SIGBUS, as with every mapping; our own
+ * tools rename. */
 #include "io/file.h"
 #include "io/stream.h"
 
@@ -62,7 +63,7 @@ static vla_status take_header(struct walk *k, vla_err *err)
 	VLA_TRY(vle_header_join(h, &k->segment, err));
 	if (h->dtype != k->segment.dtype)
 		return vla_fail(err, VLA_EUNSUPPORTED, "segments store %s and %s; make them one with vla-view --concat",
-		                vla_dtype_name(h->dtype), vla_dtype_name(k->segment.dtype));
+				vla_dtype_name(h->dtype), vla_dtype_name(k->segment.dtype));
 	return VLA_OK;
 }
 
@@ -88,8 +89,8 @@ static vla_status map_header(struct walk *k, size_t *at, vla_err *err)
 		return vla_fail(err, VLA_EFORMAT, "what follows the end block is not a segment");
 	if (left < VLE_FIXED)
 		return memcmp(map->data + *at, VLE_MAGIC, left < 8 ? left : 8) == 0
-		               ? vla_fail(err, VLA_ETRUNC, "stream ends inside a header")
-		               : vla_fail(err, VLA_EFORMAT, "not an embedding stream");
+			       ? vla_fail(err, VLA_ETRUNC, "stream ends inside a header")
+			       : vla_fail(err, VLA_EFORMAT, "not an embedding stream");
 	VLA_TRY(vle_header_length(map->data + *at, &n, err));
 	if (n > left)
 		return vla_fail(err, VLA_ETRUNC, "stream ends inside a header");
@@ -163,8 +164,8 @@ static vla_status pipe_block(struct walk *k, vle_source *src, vla_err *err)
 	}
 	if (!vle_block_is(b.data, "RECS"))
 		return vle_tag_optional(b.data)
-		               ? VLA_OK
-		               : vla_fail(err, VLA_EVERSION, "stream has a block of the unknown kind %.4s", b.data);
+			       ? VLA_OK
+			       : vla_fail(err, VLA_EVERSION, "stream has a block of the unknown kind %.4s", b.data);
 	VLA_TRY(vle_recs_parse(&b, &k->segment, &recs, err));
 	VLA_TRY(keep_block(k->m, src, &vecs, err));
 	return add_run(k, &recs, &vecs, err);
@@ -288,7 +289,8 @@ const char *vla_matrix_label(const vla_matrix *m, size_t row)
 	return vle_string(&r->recs.label, row - r->first);
 }
 
-bool vla_matrix_run(const vla_matrix *m, size_t i, size_t *first, size_t *count, const void **data, const float **scales)
+bool vla_matrix_run(const vla_matrix *m, size_t i, size_t *first, size_t *count, const void **data,
+		    const float **scales)
 {
 	if (i >= m->nruns)
 		return false;

@@ -1,5 +1,5 @@
-/* Streams read record by record from a file or a pipe, vle(5). One block pair is in memory at a time; records point into it,
- * and only numbers that are not stored as f32 are converted into a buffer of the record. */
+/* Streams read record by record from a file or a pipe, vle(5). One block pair is in memory at a time; records point
+ * into it, and only numbers that are not stored as f32 are converted into a buffer of the record. */
 #include "io/file.h"
 #include "io/stream.h"
 
@@ -43,7 +43,7 @@ static vla_status fill(vle_source *s, size_t used, size_t n, const char *where, 
 		used += got;
 		if (got < more)
 			return ferror(s->f) ? vla_fail(err, VLA_EIO, "%s", strerror(errno))
-			                    : vla_fail(err, VLA_ETRUNC, "stream ends inside a %s", where);
+					    : vla_fail(err, VLA_ETRUNC, "stream ends inside a %s", where);
 	}
 	return VLA_OK;
 }
@@ -78,7 +78,8 @@ vla_status vle_source_block(vle_source *s, vle_block *out, vla_err *err)
 	if (ferror(s->f))
 		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
 	if (got < VLE_HEAD)
-		return vla_fail(err, VLA_ETRUNC, got ? "stream ends inside a block" : "stream ends without an end block");
+		return vla_fail(err, VLA_ETRUNC,
+				got ? "stream ends inside a block" : "stream ends without an end block");
 	VLA_TRY(vle_block_length(s->buf, &n, err));
 	VLA_TRY(fill(s, VLE_HEAD, n, "block", err));
 	*out = (vle_block){ s->buf, n };
@@ -92,8 +93,8 @@ void vle_source_release(vle_source *s)
 }
 
 struct vla_reader {
-	char *name; // for messages; NULL when the FILE came from the caller
-	FILE *own;  // closed with the reader
+	char *name;         // for messages; NULL when the FILE came from the caller
+	FILE *own;          // closed with the reader
 	vla_header header;  // first segment
 	vla_header segment; // current one
 	vle_source src;     // headers and blocks other than RECS
@@ -101,10 +102,10 @@ struct vla_reader {
 	vle_recs recs;
 	vle_block vecs;
 	vle_layout layout;
-	size_t at;          // next record of the block
-	size_t row;         // its first row in the block
-	uint64_t records;   // of this segment, so far
-	vla_status over;    // VLA_EOF after the end, an error after an error
+	size_t at;        // next record of the block
+	size_t row;       // its first row in the block
+	uint64_t records; // of this segment, so far
+	vla_status over;  // VLA_EOF after the end, an error after an error
 };
 
 static vla_status named(const vla_reader *r, vla_err *err, vla_status s)
@@ -209,7 +210,9 @@ static vla_status row_data(vla_reader *r, vla_rec *rec, vla_err *err)
 	const char *values = r->vecs.data + r->layout.values + r->row * width * each;
 	if (h->dtype == VLA_F32) {
 		rec->data = (float *)(uintptr_t)values; // our own buffer
-		return vle_finite(rec->data, n) ? VLA_OK : vla_fail(err, VLA_ECORRUPT, "vector holds a number that is not finite");
+		return vle_finite(rec->data, n)
+			       ? VLA_OK
+			       : vla_fail(err, VLA_ECORRUPT, "vector holds a number that is not finite");
 	}
 	float *out = vla_realloc(rec->priv, n, sizeof *out);
 	if (!out)

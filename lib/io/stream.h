@@ -1,6 +1,6 @@
 /* The .vle format, vle(5), as the reader, the writer and the mapped matrix share it. A segment is a header, pairs of a
- * RECS block (ids and other fields) and a VECS block (numbers), and an ENDS block. Every part is a multiple of 64 bytes long,
- * so that numbers stay aligned wherever a segment lands. */
+ * RECS block (ids and other fields) and a VECS block (numbers), and an ENDS block. Every part is a multiple of 64 bytes
+ * long, so that numbers stay aligned wherever a segment lands. */
 #ifndef VLA_IO_STREAM_H
 #define VLA_IO_STREAM_H
 
@@ -16,8 +16,8 @@
 #define VLE_MAJOR 1
 #define VLE_MINOR 0
 #define VLE_ALIGN 64
-#define VLE_FIXED 16   // bytes of the header before its text
-#define VLE_HEAD 12    // bytes of a block before its payload
+#define VLE_FIXED 16 // bytes of the header before its text
+#define VLE_HEAD 12  // bytes of a block before its payload
 #define VLE_MAX_TEXT ((size_t)1 << 20)
 #define VLE_MAX_BLOCK ((size_t)64 << 20)
 #define VLE_TARGET ((size_t)1 << 20)
@@ -101,8 +101,8 @@ vla_status vle_recs_parse(const vle_block *b, const vla_header *h, vle_recs *out
 typedef struct vle_layout {
 	size_t index, values, scales; // scales: i8 only
 	size_t nscales;
-	size_t end;                   // of the last part, before padding and checksum
-	size_t total;                 // bytes of the block
+	size_t end;   // of the last part, before padding and checksum
+	size_t total; // bytes of the block
 } vle_layout;
 
 /* False when the block would be over the limit. */

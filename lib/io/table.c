@@ -1,4 +1,5 @@
-/* TSV and JSON Lines. Both end up as one text buffer and a list of (name, value) positions in it, so callers see no difference. */
+/* TSV and JSON Lines. Both end up as one text buffer and a list of (name, value) positions in it, so callers see no
+ * difference. */
 #include "io/table.h"
 #include "io/file.h"
 #include "io/json.h"
@@ -22,7 +23,7 @@ struct vla_table {
 	vla_buf text;        // values, for JSON Lines names too
 	struct field *field; // [nfields]
 	size_t nfields, fields_cap;
-	size_t ncolumns;     // TSV
+	size_t ncolumns; // TSV
 };
 
 static vla_status bad_row(const vla_table *t, vla_err *err, const char *what)
@@ -57,7 +58,7 @@ static vla_status read_line(vla_table *t, vla_err *err)
 		b->data[b->n++] = (char)c;
 		if (b->n > VLA_TABLE_MAX_LINE)
 			return vla_fail(err, VLA_EUNSUPPORTED, "%s:%zu: line is over %zu bytes", t->path, t->number,
-			                VLA_TABLE_MAX_LINE);
+					VLA_TABLE_MAX_LINE);
 	}
 	if (c == EOF && ferror(t->f))
 		return vla_fail(err, VLA_EIO, "cannot read '%s': %s", t->path, strerror(errno));
@@ -213,7 +214,8 @@ static vla_status split_object(vla_table *t, json_t *row, vla_err *err)
 	const char *key;
 	json_t *v;
 	t->text.n = t->nfields = 0;
-	json_object_foreach(row, key, v) {
+	json_object_foreach(row, key, v)
+	{
 		size_t name = t->text.n;
 		VLA_TRY(vla_buf_add(&t->text, key, strlen(key) + 1, err));
 		VLA_TRY(add_field(t, name, t->text.n, !json_is_null(v), err));

@@ -4,14 +4,14 @@
  *	vla_status s = vla_table_open("captions.tsv", VLA_TABLE_AUTO, &t, &err);
  *	while (s == VLA_OK && (s = vla_table_next(t, &err)) == VLA_OK || s == VLA_EFORMAT)
  *		if (s == VLA_EFORMAT)
- *			warn(err.msg);          // "captions.tsv:17: 2 fields, the header has 3"; the row is lost, the rest is read
+ *			warn(err.msg); // "captions.tsv:17: 2 fields, the header has 3"; the others are read
  *		else
  *			use(vla_table_get(t, "image"), vla_table_get(t, "caption"));
  *	vla_table_close(t);
  *
- * TSV fields may hold \t, \n, \r and \\ as escapes; other backslashes are themselves. CR before the line end and a byte order
- * mark are dropped. JSON: strings as they are, numbers and booleans as text, null as absent, arrays and objects as JSON text.
- * Empty lines are passed over.
+ * TSV fields may hold \t, \n, \r and \\ as escapes; other backslashes are themselves. CR before the line end and a byte
+ * order mark are dropped. JSON: strings as they are, numbers and booleans as text, null as absent, arrays and objects
+ * as JSON text. Empty lines are passed over.
  */
 #ifndef VLA_IO_TABLE_H
 #define VLA_IO_TABLE_H
@@ -26,13 +26,13 @@ typedef enum vla_table_format { VLA_TABLE_AUTO, VLA_TABLE_TSV, VLA_TABLE_JSONL }
 /* A line longer than this is an error that ends the reading. */
 #define VLA_TABLE_MAX_LINE ((size_t)16 << 20)
 
-/* path: a file or "-". For TSV the header line is read at once: VLA_EFORMAT when it is missing, has an empty name or one twice.
- * VLA_OK, VLA_EIO, VLA_EFORMAT, VLA_ENOMEM; messages name the file. */
+/* path: a file or "-". For TSV the header line is read at once: VLA_EFORMAT when it is missing, has an empty name or
+ * one twice. VLA_OK, VLA_EIO, VLA_EFORMAT, VLA_ENOMEM; messages name the file. */
 vla_status vla_table_open(const char *path, vla_table_format format, vla_table **out, vla_err *err) VLA_MUST_USE;
 void vla_table_close(vla_table *t); /* NULL legal */
 
-/* The next row. VLA_OK; VLA_EOF; VLA_EFORMAT for a bad row, after which reading may go on; VLA_EUNSUPPORTED (a line over the
- * limit), VLA_EIO and VLA_ENOMEM end it. */
+/* The next row. VLA_OK; VLA_EOF; VLA_EFORMAT for a bad row, after which reading may go on; VLA_EUNSUPPORTED (a line
+ * over the limit), VLA_EIO and VLA_ENOMEM end it. */
 vla_status vla_table_next(vla_table *t, vla_err *err) VLA_MUST_USE;
 
 /* A field of the current row by name; NULL when absent. Valid until the next call of vla_table_next. */

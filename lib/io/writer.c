@@ -1,5 +1,5 @@
-/* Streams written record by record, vle(5). Records are collected in columns and leave as a pair of blocks when about 1 MiB
- * has come together, so memory does not grow with the stream. */
+/* Streams written record by record, vle(5). Records are collected in columns and leave as a pair of blocks when about 1
+ * MiB has come together, so memory does not grow with the stream. */
 #include "io/file.h"
 #include "io/stream.h"
 
@@ -18,14 +18,14 @@ struct vla_writer {
 	FILE *f;
 	vla_header header;
 	struct texts id, caption, label;
-	vla_buf rows, grid, box, time;   // fixed-width columns
+	vla_buf rows, grid, box, time; // fixed-width columns
 	bool any_grid, any_box, any_time;
-	vla_buf index, values, scales;   // the VECS block
-	vla_buf block;                   // RECS block on its way out
-	uint32_t n;                      // records collected
-	uint64_t nrows;                  // their rows
-	uint64_t total;                  // records of the segment
-	bool failed;                     // a block was lost: the stream cannot be completed
+	vla_buf index, values, scales; // the VECS block
+	vla_buf block;                 // RECS block on its way out
+	uint32_t n;                    // records collected
+	uint64_t nrows;                // their rows
+	uint64_t total;                // records of the segment
+	bool failed;                   // a block was lost: the stream cannot be completed
 };
 
 static vla_status named(const vla_writer *w, vla_err *err, vla_status s)
@@ -175,9 +175,9 @@ static vla_status send_pair(vla_writer *w, vla_err *err)
 	VLA_TRY(send_recs(w, err));
 	VLA_TRY(send_vecs(w, err));
 	w->failed = false;
-	vla_buf *const bufs[] = { &w->id.off,     &w->id.text,    &w->caption.off, &w->caption.text, &w->label.off,
-		                  &w->label.text, &w->rows,       &w->grid,        &w->box,          &w->time,
-		                  &w->index,      &w->values,     &w->scales };
+	vla_buf *const bufs[] = { &w->id.off,     &w->id.text, &w->caption.off, &w->caption.text, &w->label.off,
+				  &w->label.text, &w->rows,    &w->grid,        &w->box,          &w->time,
+				  &w->index,      &w->values,  &w->scales };
 	for (size_t i = 0; i < sizeof bufs / sizeof bufs[0]; i++)
 		bufs[i]->n = 0;
 	w->caption.any = w->label.any = w->any_grid = w->any_box = w->any_time = false;
@@ -197,8 +197,9 @@ static vla_status check_index(const vla_header *h, const vla_rec *rec, vla_err *
 		return vla_fail(err, VLA_EINVAL, "sparse record '%s' has no indexes", rec->id);
 	for (size_t i = 0; i < rec->rows; i++)
 		if (rec->index[i] >= h->dim || (i && rec->index[i] <= rec->index[i - 1]))
-			return vla_fail(err, VLA_EINVAL, "indexes of record '%s' are not increasing or reach the dimension %u",
-			                rec->id, h->dim);
+			return vla_fail(err, VLA_EINVAL,
+					"indexes of record '%s' are not increasing or reach the dimension %u", rec->id,
+					h->dim);
 	return VLA_OK;
 }
 
@@ -216,7 +217,8 @@ static vla_status check_record(const vla_writer *w, const vla_rec *rec, size_t r
 		return vla_fail(err, VLA_EINVAL, "grid of record '%s' does not fit its %zu rows", rec->id, rows);
 	size_t texts = text_size(rec->id) + text_size(rec->caption) + text_size(rec->label) + 256;
 	if (texts > VLE_MAX_BLOCK / 2 || !vle_layout_of(h, 1, rows, &l))
-		return vla_fail(err, VLA_EINVAL, "record '%.100s' is over the limit of %zu bytes", rec->id, VLE_MAX_BLOCK);
+		return vla_fail(err, VLA_EINVAL, "record '%.100s' is over the limit of %zu bytes", rec->id,
+				VLE_MAX_BLOCK);
 	*bytes = texts > l.total ? texts : l.total;
 	return h->kind == VLA_SPARSE ? check_index(h, rec, err) : VLA_OK;
 }
@@ -235,8 +237,9 @@ static vla_status put_values(vla_writer *w, const vla_rec *rec, size_t rows, vla
 	float scale = 0;
 	for (size_t i = 0; i < n; i += step, row++) {
 		if (!vle_encode(h->dtype, rec->data + i, step, w->values.data + w->values.n + i * each, &scale))
-			return vla_fail(err, VLA_EINVAL, "record '%s' holds a number that is not finite or too large for %s",
-			                rec->id, vla_dtype_name(h->dtype));
+			return vla_fail(err, VLA_EINVAL,
+					"record '%s' holds a number that is not finite or too large for %s", rec->id,
+					vla_dtype_name(h->dtype));
 		if (scaled)
 			memcpy(w->scales.data + w->scales.n + row * 4, &scale, 4);
 	}
@@ -339,8 +342,9 @@ vla_status vla_writer_finish(vla_writer *w, vla_err *err)
 	char end[VLE_ALIGN] = "ENDS";
 	const uint32_t bytes = VLE_ALIGN - VLE_HEAD - 4;
 	if (w->header.count != UINT64_MAX && w->header.count != w->total)
-		return named(w, err, vla_fail(err, VLA_EINVAL, "%llu records were announced, %llu came",
-		                              (unsigned long long)w->header.count, (unsigned long long)w->total));
+		return named(w, err,
+			     vla_fail(err, VLA_EINVAL, "%llu records were announced, %llu came",
+				      (unsigned long long)w->header.count, (unsigned long long)w->total));
 	vla_status s = send_pair(w, err);
 	memcpy(end + 8, &bytes, 4);
 	memcpy(end + VLE_HEAD, &w->total, 8);

@@ -7,9 +7,9 @@
  *		vla_outfile_close(o);
  *	}
  *
- * What is written goes to a file without a name (FILE.tmp.PID where the file system has no such thing), which commit flushes,
- * syncs and renames to FILE. Standard output ("-" or NULL)
- * and existing files that are not plain files (/dev/null, a named pipe) are written directly.
+ * What is written goes to a file without a name (FILE.tmp.PID where the file system has no such thing), which commit
+ * flushes, syncs and renames to FILE. Standard output ("-" or NULL) and existing files that are not plain files
+ * (/dev/null, a named pipe) are written directly.
  */
 #ifndef VLA_FILE_H
 #define VLA_FILE_H

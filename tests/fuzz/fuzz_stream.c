@@ -1,5 +1,5 @@
-/* Fuzz target: a stream read record by record and, as a file, through the mapping. Built by a fuzzer's build, checksums are not
- * compared; otherwise a damaged input is mended first, so that damage gets past them. */
+/* Fuzz target: a stream read record by record and, as a file, through the mapping. Built by a fuzzer's build, checksums
+ * are not compared; otherwise a damaged input is mended first, so that damage gets past them. */
 #include "io/stream.h"
 
 #include <unistd.h>

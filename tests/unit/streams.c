@@ -73,7 +73,8 @@ bool sample_equal(const vla_rec *got, vla_kind kind, uint32_t dim, unsigned i, f
 	sample x;
 	sample_make(&x, kind, dim, i);
 	const vla_rec *want = &x.rec;
-	if (!same_text(got->id, want->id) || !same_text(got->caption, want->caption) || !same_text(got->label, want->label))
+	if (!same_text(got->id, want->id) || !same_text(got->caption, want->caption) ||
+	    !same_text(got->label, want->label))
 		return false;
 	if (got->rows != want->rows || got->grid_h != want->grid_h || got->grid_w != want->grid_w)
 		return false;

@@ -1,5 +1,5 @@
-/* Streams, tables and conversions when the n-th allocation fails: the status says so, nothing is leaked, and an output that was
- * not finished is not there. */
+/* Streams, tables and conversions when the n-th allocation fails: the status says so, nothing is leaked, and an output
+ * that was not finished is not there. */
 #define FAULT_SHARED // the JSON library counts too
 #include "fault.h"
 #include "io/convert.h"

@@ -11,23 +11,28 @@
 static void test_errors(void)
 {
 	vla_err err = VLA_ERR_INIT;
-	ok(vla_fail(&err, VLA_EIO, "bad '%s'", "a\x1b[2J\nb") == VLA_EIO && err.code == VLA_EIO, "fail returns its code");
+	ok(vla_fail(&err, VLA_EIO, "bad '%s'", "a\x1b[2J\nb") == VLA_EIO && err.code == VLA_EIO,
+	   "fail returns its code");
 	ok(strcmp(err.msg, "bad 'a?[2J?b'") == 0, "control characters do not reach a terminal");
-	ok(vla_prefix(&err, VLA_EFORMAT, "in '%s'", "f") == VLA_EFORMAT && strcmp(err.msg, "in 'f': bad 'a?[2J?b'") == 0 &&
-	           err.code == VLA_EFORMAT,
+	ok(vla_prefix(&err, VLA_EFORMAT, "in '%s'", "f") == VLA_EFORMAT &&
+		   strcmp(err.msg, "in 'f': bad 'a?[2J?b'") == 0 && err.code == VLA_EFORMAT,
 	   "prefix");
 	char many[600];
 	memset(many, 'x', sizeof many - 1);
 	many[sizeof many - 1] = 0;
-	ok(vla_prefix(&err, VLA_EIO, "%s", many) == VLA_EIO && strlen(err.msg) == sizeof err.msg - 1, "long messages are cut");
-	ok(vla_fail(NULL, VLA_EIO, "x") == VLA_EIO && vla_prefix(NULL, VLA_EIO, "x") == VLA_EIO, "no place for a message");
-	ok(strcmp(vla_status_name(VLA_ETRUNC), "VLA_ETRUNC") == 0 && strcmp(vla_status_name((vla_status)-99), "VLA_?") == 0,
+	ok(vla_prefix(&err, VLA_EIO, "%s", many) == VLA_EIO && strlen(err.msg) == sizeof err.msg - 1,
+	   "long messages are cut");
+	ok(vla_fail(NULL, VLA_EIO, "x") == VLA_EIO && vla_prefix(NULL, VLA_EIO, "x") == VLA_EIO,
+	   "no place for a message");
+	ok(strcmp(vla_status_name(VLA_ETRUNC), "VLA_ETRUNC") == 0 &&
+		   strcmp(vla_status_name((vla_status)-99), "VLA_?") == 0,
 	   "names of statuses");
 	vla_dtype t;
 	bool same = true;
 	for (int i = 0; vla_dtype_size((vla_dtype)i); i++)
 		same &= vla_dtype_parse(vla_dtype_name((vla_dtype)i), &t, NULL) == VLA_OK && (int)t == i;
-	ok(same && vla_dtype_parse("f12", &t, &err) == VLA_EINVAL && strcmp(vla_dtype_name((vla_dtype)99), "?") == 0, "types by name");
+	ok(same && vla_dtype_parse("f12", &t, &err) == VLA_EINVAL && strcmp(vla_dtype_name((vla_dtype)99), "?") == 0,
+	   "types by name");
 }
 
 static void test_memory(void)
@@ -37,7 +42,8 @@ static void test_memory(void)
 	ok(p && (uintptr_t)p % 64 == 0 && q, "alloc is aligned; nothing is something");
 	free(p);
 	free(q);
-	ok(!vla_alloc(half, 2) && !vla_zalloc(half, 2) && !vla_realloc(NULL, half, 2), "products that overflow are refused");
+	ok(!vla_alloc(half, 2) && !vla_zalloc(half, 2) && !vla_realloc(NULL, half, 2),
+	   "products that overflow are refused");
 	vla_buf b = { 0 };
 	vla_err err = VLA_ERR_INIT;
 	bool good = true;
@@ -117,7 +123,8 @@ static void test_random(void)
 		chi += (count[i] - N / 7) * (count[i] - N / 7) / (N / 7);
 	ok(inside, "uniform numbers stay in [0, 1)");
 	ok(chi < 22.5, "below is uniform (chi-square %.1f of 6 degrees)", chi); // 0.1 %
-	ok(fabs(sum / N) < 0.0126 && fabs(square / N - 1) < 0.018, "normal: mean %.4f, variance %.4f", sum / N, square / N);
+	ok(fabs(sum / N) < 0.0126 && fabs(square / N - 1) < 0.018, "normal: mean %.4f, variance %.4f", sum / N,
+	   square / N);
 	ok(vla_rng_below(&a, 1) == 0, "below 1");
 }
 
@@ -131,8 +138,9 @@ static void test_hash(void)
 	const struct {
 		size_t n;
 		uint64_t seed, want;
-	} cases[] = { { 0, 0, 0xef46db3751d8e999u },   { 0, prime, 0xac75fda2929b17efu },   { 1, 0, 0xe934a84adb052768u },
-		      { 1, prime, 0x5014607643a9b4c3u }, { 14, 0, 0x8282dcc4994e35c8u },    { 14, prime, 0xc3bd6bf63deb6df0u },
+	} cases[] = { { 0, 0, 0xef46db3751d8e999u },   { 0, prime, 0xac75fda2929b17efu },
+		      { 1, 0, 0xe934a84adb052768u },   { 1, prime, 0x5014607643a9b4c3u },
+		      { 14, 0, 0x8282dcc4994e35c8u },  { 14, prime, 0xc3bd6bf63deb6df0u },
 		      { 222, 0, 0xb641ae8cb691c174u }, { 222, prime, 0x20cb8ab7ae10c14au } };
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
 		ok(vla_hash64(buf, cases[i].n, cases[i].seed) == cases[i].want, "XXH64 of %zu bytes", cases[i].n);
@@ -162,7 +170,7 @@ static void test_half(void)
 		if ((h & 0x7c00) == 0x7c00) {
 			bool is_nan = h & 0x3ff;
 			nan &= is_nan ? isnan(f) && isnan(vla_f16_to_f32(vla_f32_to_f16(f)))
-			              : isinf(f) && vla_f32_to_f16(f) == h;
+				      : isinf(f) && vla_f32_to_f16(f) == h;
 			continue;
 		}
 		value &= f == f16_value(h);
@@ -173,12 +181,14 @@ static void test_half(void)
 		double next = f16_value(h + 1);
 		float mid = (float)((f + next) / 2);
 		middle &= vla_f32_to_f16(mid) == (h & 1 ? h + 1 : h);
-		middle &= vla_f32_to_f16(nextafterf(mid, 0)) == h && vla_f32_to_f16(nextafterf(mid, (float)next * 2)) == h + 1;
+		middle &= vla_f32_to_f16(nextafterf(mid, 0)) == h &&
+			  vla_f32_to_f16(nextafterf(mid, (float)next * 2)) == h + 1;
 	}
 	ok(value && back && nan, "all f16 patterns come back");
 	ok(middle, "f16 rounds to nearest, ties to even");
-	ok(vla_f32_to_f16(65519.996f) == 0x7bff && vla_f32_to_f16(65520.0f) == 0x7c00 && vla_f32_to_f16(1e30f) == 0x7c00 &&
-	           vla_f32_to_f16(-1e30f) == 0xfc00 && vla_f32_to_f16(1e-30f) == 0 && vla_f32_to_f16(-1e-30f) == 0x8000,
+	ok(vla_f32_to_f16(65519.996f) == 0x7bff && vla_f32_to_f16(65520.0f) == 0x7c00 &&
+		   vla_f32_to_f16(1e30f) == 0x7c00 && vla_f32_to_f16(-1e30f) == 0xfc00 && vla_f32_to_f16(1e-30f) == 0 &&
+		   vla_f32_to_f16(-1e-30f) == 0x8000,
 	   "f16 at its ends");
 	for (unsigned h = 0; h < 65536; h++) {
 		float f = vla_bf16_to_f32((uint16_t)h);
@@ -191,7 +201,8 @@ static void test_half(void)
 			continue;
 		uint32_t u = (uint32_t)h << 16;
 		bf_middle &= vla_f32_to_bf16(from_bits(u | 0x8000)) == (h & 1 ? h + 1 : h) &&
-		             vla_f32_to_bf16(from_bits(u | 0x7fff)) == h && vla_f32_to_bf16(from_bits(u | 0x8001)) == h + 1;
+			     vla_f32_to_bf16(from_bits(u | 0x7fff)) == h &&
+			     vla_f32_to_bf16(from_bits(u | 0x8001)) == h + 1;
 	}
 	ok(bf && bf_middle, "all bf16 patterns come back, and their middles round to even");
 	ok(isnan(vla_bf16_to_f32(vla_f32_to_bf16(from_bits(0x7f800001)))), "a NaN stays one");
@@ -203,12 +214,14 @@ static void test_names(void)
 	char far[80];
 	memset(far, 'a', sizeof far - 1);
 	far[sizeof far - 1] = 0;
-	ok(vla_edit_distance("kitten", "sitting") == 3 && vla_edit_distance("", "abc") == 3 && vla_edit_distance("abc", "abc") == 0,
+	ok(vla_edit_distance("kitten", "sitting") == 3 && vla_edit_distance("", "abc") == 3 &&
+		   vla_edit_distance("abc", "abc") == 0,
 	   "edit distance");
-	ok(vla_edit_distance("ab", "ba") == 1 && vla_edit_distance("ca", "abc") == 3, "neighbours that changed places count once");
+	ok(vla_edit_distance("ab", "ba") == 1 && vla_edit_distance("ca", "abc") == 3,
+	   "neighbours that changed places count once");
 	ok(vla_edit_distance(far, "a") == SIZE_MAX, "long strings are far");
 	ok(!strcmp(vla_nearest("thread", names, 4), "threads") && !strcmp(vla_nearest("sede", names, 4), "seed") &&
-	           !vla_nearest("completely", names, 4) && !vla_nearest("x", names, 0),
+		   !vla_nearest("completely", names, 4) && !vla_nearest("x", names, 0),
 	   "the nearest name, or none");
 }
 
@@ -263,7 +276,8 @@ static void test_pool(void)
 		for (size_t len = 0; len < 300; len++) {
 			struct job j = { .pool = pool };
 			vla_parallel(pool, len, 7, add_range, &j);
-			good &= j.sum == len * (len ? len - 1 : 0) / 2 && !j.bad && (len == 0) == (j.calls == 0) && j.calls <= (len + 6) / 7;
+			good &= j.sum == len * (len ? len - 1 : 0) / 2 && !j.bad && (len == 0) == (j.calls == 0) &&
+				j.calls <= (len + 6) / 7;
 		}
 		ok(good, "pieces cover the range once and keep the grain");
 		struct job nested = { .pool = pool };

@@ -43,7 +43,8 @@ static void test_output(void)
 	ok(vla_outfile_commit(o, &err) == VLA_OK, "commit");
 	vla_outfile_close(o);
 	struct stat st;
-	ok(holds(in_dir("a"), "three") && lstat(in_dir("link"), &st) == 0 && S_ISLNK(st.st_mode), "the link stays a link");
+	ok(holds(in_dir("a"), "three") && lstat(in_dir("link"), &st) == 0 && S_ISLNK(st.st_mode),
+	   "the link stays a link");
 	ok(stat(in_dir("a"), &st) == 0 && (st.st_mode & 0777) == 0600, "and the file keeps its mode");
 	unlink(in_dir("link"));
 	unlink(in_dir("a"));
@@ -73,7 +74,8 @@ static void test_input(void)
 	f = fopen(in_dir("e"), "wb");
 	fputs("hello", f);
 	fclose(f);
-	ok(vla_map_open(in_dir("e"), VLA_MAP_RANDOM, &m, &err) == VLA_OK && m.n == 5 && !memcmp(m.data, "hello", 5), "map");
+	ok(vla_map_open(in_dir("e"), VLA_MAP_RANDOM, &m, &err) == VLA_OK && m.n == 5 && !memcmp(m.data, "hello", 5),
+	   "map");
 	vla_map_prefetch(&m, 3, 100);
 	vla_map_prefetch(&m, 300, 1);
 	vla_map_close(&m);

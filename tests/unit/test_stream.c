@@ -60,12 +60,14 @@ static void test_round_trip(void)
 			vla_err err = VLA_ERR_INIT;
 			vla_reader *r = NULL;
 			vla_rec rec = VLA_REC_INIT;
-			bool good = sample_write(path, &h, 9, &err) == VLA_OK && vla_reader_open(path, &r, &err) == VLA_OK;
+			bool good =
+				sample_write(path, &h, 9, &err) == VLA_OK && vla_reader_open(path, &r, &err) == VLA_OK;
 			unsigned n = 0;
 			vla_status s = VLA_OK;
 			while (good && (s = vla_reader_next(r, &rec, &err)) == VLA_OK)
 				good = sample_equal(&rec, h.kind, h.dim, n++, types[t].tol);
-			ok(good && s == VLA_EOF && n == 9, "%s %s comes back", vla_kind_name(h.kind), vla_dtype_name(h.dtype));
+			ok(good && s == VLA_EOF && n == 9, "%s %s comes back", vla_kind_name(h.kind),
+			   vla_dtype_name(h.dtype));
 			ok(r && vla_reader_next(r, &rec, &err) == VLA_EOF, "and stays at its end");
 			vla_rec_release(&rec);
 			vla_reader_close(r);
@@ -88,12 +90,14 @@ static void test_header(void)
 	char *many[2000];
 	for (int i = 0; i < 2000; i++)
 		many[i] = "\xc3\xa9\xc3\xa9\xc3\xa9";
-	ok(vla_header_add_pg(&h, 2000, many, &err) == VLA_OK && strlen(h.pg[1]) <= VLE_MAX_PG_BYTES, "and cut when long");
+	ok(vla_header_add_pg(&h, 2000, many, &err) == VLA_OK && strlen(h.pg[1]) <= VLE_MAX_PG_BYTES,
+	   "and cut when long");
 	ok(vle_header_format(&h, &b, &err) == VLA_OK && b.n % 64 == 0, "header is a multiple of 64 bytes");
 	ok(vle_header_length(b.data, &n, &err) == VLA_OK && n == b.n, "and says its length");
 	ok(vle_header_parse(b.data, n, &got, &err) == VLA_OK, "parses");
 	ok(got.kind == h.kind && got.dtype == h.dtype && got.dim == 3 && got.count == 7 && got.l2 &&
-	           !strcmp(got.model, h.model) && !strcmp(got.compute, "bf16") && got.npg == 2 && !strcmp(got.pg[0], h.pg[0]),
+		   !strcmp(got.model, h.model) && !strcmp(got.compute, "bf16") && got.npg == 2 &&
+		   !strcmp(got.pg[0], h.pg[0]),
 	   "all keys come back");
 	ok(vla_header_copy(&copy, &got, &err) == VLA_OK && copy.npg == 2 && !strcmp(copy.pg[1], got.pg[1]), "copy");
 	for (int i = 0; i < 300; i++)
@@ -101,7 +105,8 @@ static void test_header(void)
 			break;
 	ok(copy.npg == VLE_MAX_PG && strcmp(copy.pg[0], got.pg[0]) != 0, "the oldest provenance lines go first");
 	snprintf(copy.model, sizeof copy.model, "other:9");
-	ok(vla_header_fits(&got, &copy, &err) == VLA_EINVAL && strstr(err.msg, "mini:0123") && strstr(err.msg, "other:9"),
+	ok(vla_header_fits(&got, &copy, &err) == VLA_EINVAL && strstr(err.msg, "mini:0123") &&
+		   strstr(err.msg, "other:9"),
 	   "another model is refused with both names");
 	copy.model[0] = 0;
 	ok(vla_header_fits(&got, &copy, &err) == VLA_OK, "an unknown model fits");
@@ -137,10 +142,17 @@ static void test_header_text(void)
 	ok(parse_text("kind=dense\ndtype=f32\ndim=2") == VLA_OK, "smallest header, and a higher minor version");
 	ok(parse_text("kind=dense\ndtype=f32\ndim=2\nfuture=1\n\n") == VLA_OK, "unknown keys are passed over");
 	static const char *const bad[] = {
-		"dtype=f32\ndim=2",                        "kind=dense\ndim=2",          "kind=dense\ndtype=f32",
-		"kind=dense\ndtype=f32\ndim=2\ndim=2",     "kind=cube\ndtype=f32\ndim=2", "kind=dense\ndtype=u8\ndim=2",
-		"kind=dense\ndtype=f32\ndim=0",            "kind=dense\ndtype=f32\ndim=-1", "kind=dense\ndtype=f32\ndim=4294967296",
-		"kind=dense\ndtype=f32\ndim=2\ncount=x",   "kind=dense\ndtype=f32\ndim=2\nnonsense",
+		"dtype=f32\ndim=2",
+		"kind=dense\ndim=2",
+		"kind=dense\ndtype=f32",
+		"kind=dense\ndtype=f32\ndim=2\ndim=2",
+		"kind=cube\ndtype=f32\ndim=2",
+		"kind=dense\ndtype=u8\ndim=2",
+		"kind=dense\ndtype=f32\ndim=0",
+		"kind=dense\ndtype=f32\ndim=-1",
+		"kind=dense\ndtype=f32\ndim=4294967296",
+		"kind=dense\ndtype=f32\ndim=2\ncount=x",
+		"kind=dense\ndtype=f32\ndim=2\nnonsense",
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		ok(parse_text(bad[i]) == VLA_EFORMAT, "bad header %zu", i);
@@ -149,10 +161,12 @@ static void test_header_text(void)
 static void test_damage(void)
 {
 	for (int kind = VLA_DENSE; kind <= VLA_SPARSE; kind++) {
-		vla_header h = header_of((vla_kind)kind, kind == VLA_TOKENS ? VLA_I8 : VLA_F16, kind == VLA_SPARSE ? 64 : 3);
+		vla_header h =
+			header_of((vla_kind)kind, kind == VLA_TOKENS ? VLA_I8 : VLA_F16, kind == VLA_SPARSE ? 64 : 3);
 		vla_buf b = stream_of(&h, 5);
 		unsigned n, accepted = 0, lost = 0;
-		ok(read_all(b.data, b.n, &n) == VLA_EOF && n == 5, "%s: whole stream of %zu bytes", vla_kind_name(h.kind), b.n);
+		ok(read_all(b.data, b.n, &n) == VLA_EOF && n == 5, "%s: whole stream of %zu bytes",
+		   vla_kind_name(h.kind), b.n);
 		for (size_t i = 0; i < b.n; i++) {
 			vla_status s = read_all(b.data, i, &n);
 			accepted += s == VLA_EOF;
@@ -178,7 +192,7 @@ static void test_segments(void)
 	ok(read_all(e.data, e.n, &n) == VLA_EOF && n == 0, "an empty segment is a stream");
 	ok(read_all("", 0, &n) == VLA_ETRUNC, "an empty input is not");
 	ok(vla_buf_add(&all, a.data, a.n, NULL) == VLA_OK && vla_buf_add(&all, e.data, e.n, NULL) == VLA_OK &&
-	           vla_buf_add(&all, a.data, a.n, NULL) == VLA_OK,
+		   vla_buf_add(&all, a.data, a.n, NULL) == VLA_OK,
 	   "concatenate");
 	ok(read_all(all.data, all.n, &n) == VLA_EOF && n == 8, "segments concatenate");
 	ok(read_all(all.data, all.n - 64, &n) == VLA_ETRUNC && n == 8, "the last end block is missed");
@@ -196,8 +210,8 @@ static void test_segments(void)
 	for (int i = 0; i < 2; i++) {
 		all.n = 0;
 		ok(vla_buf_add(&all, a.data, head, NULL) == VLA_OK && vla_buf_add(&all, extra, 64, NULL) == VLA_OK &&
-		           vla_buf_add(&all, a.data + head, a.n - head, NULL) == VLA_OK &&
-		           read_all(all.data, all.n, &n) == (i ? VLA_EVERSION : VLA_EOF),
+			   vla_buf_add(&all, a.data + head, a.n - head, NULL) == VLA_OK &&
+			   read_all(all.data, all.n, &n) == (i ? VLA_EVERSION : VLA_EOF),
 		   "a block that %s", i ? "must be known is refused" : "may be skipped is skipped");
 		extra[0] = 'N';
 		crc = vle_crc(0, extra, 60);
@@ -230,15 +244,17 @@ static void test_writer_refuses(void)
 	ok(vla_writer_put(w, &rec, &err) == VLA_EINVAL, "two rows in a dense stream");
 	rec.rows = 0;
 	ok(vla_writer_put(w, &rec, &err) == VLA_OK, "0 rows mean 1");
-	ok(access(path, F_OK) != 0 && vla_writer_finish(w, &err) == VLA_OK && access(path, F_OK) == 0, "whole or not at all");
+	ok(access(path, F_OK) != 0 && vla_writer_finish(w, &err) == VLA_OK && access(path, F_OK) == 0,
+	   "whole or not at all");
 	vla_writer_close(w);
 	h.count = 3;
-	ok(vla_writer_open(path, &h, &w, &err) == VLA_OK && vla_writer_finish(w, &err) == VLA_EINVAL, "announced count");
+	ok(vla_writer_open(path, &h, &w, &err) == VLA_OK && vla_writer_finish(w, &err) == VLA_EINVAL,
+	   "announced count");
 	vla_writer_close(w);
 	if (access("/dev/full", W_OK) == 0) {
 		h.count = UINT64_MAX;
 		ok(vla_writer_open("/dev/full", &h, &w, &err) == VLA_OK && vla_writer_put(w, &rec, &err) == VLA_OK &&
-		           vla_writer_finish(w, &err) == VLA_EIO && strstr(err.msg, "/dev/full"),
+			   vla_writer_finish(w, &err) == VLA_EIO && strstr(err.msg, "/dev/full"),
 		   "full disk");
 		vla_writer_close(w);
 	}
@@ -292,7 +308,8 @@ static void test_matrix(void)
 		FILE *f = fopen(path, "ab");
 		fwrite(b.data, 1, b.n, f); // two segments
 		fclose(f);
-		ok(vla_matrix_open(path, &m, &err) == VLA_OK && vla_matrix_rows(m) == 18, "open %s", vla_dtype_name(h.dtype));
+		ok(vla_matrix_open(path, &m, &err) == VLA_OK && vla_matrix_rows(m) == 18, "open %s",
+		   vla_dtype_name(h.dtype));
 		ok(m && equal_matrix(m, &h, 9, types[t].tol), "rows, ids and fields");
 		ok(m && !strcmp(vla_matrix_id(m, 17), vla_matrix_id(m, 8)) && !vla_matrix_id(m, 18), "second segment");
 		size_t first, count, rows = 0, runs = 0;
@@ -311,7 +328,7 @@ static void test_matrix(void)
 		snprintf(cmd, sizeof cmd, "mkfifo %s && (cat %s >%s &)", fifo, path, fifo);
 		m = NULL;
 		ok(system(cmd) == 0 && vla_matrix_open(fifo, &m, &err) == VLA_OK && vla_matrix_rows(m) == 18 &&
-		           equal_matrix(m, &h, 9, types[t].tol),
+			   equal_matrix(m, &h, 9, types[t].tol),
 		   "the same from a pipe");
 		vla_matrix_close(m);
 		unlink(fifo);
