@@ -37,7 +37,9 @@ class Tools:
         return os.path.join(self.tmp, f"{self.n}{end}")
 
     def run(self, tool, *args):
-        p = subprocess.run([os.path.join(BUILD, "bin", tool), *args], check=True, capture_output=True)
+        p = subprocess.run([os.path.join(BUILD, "bin", tool), *args], capture_output=True)
+        if p.returncode != 0:
+            sys.exit(p.stderr.decode("utf-8") + f"{tool} {' '.join(args)}: exit status {p.returncode}")
         return p.stdout.decode("utf-8")
 
     def lines(self, items):
