@@ -89,6 +89,7 @@ const vla_recipe_row vla_recipe_rows[] = {
 	TEXT("objective", "teacher", "", "name of the teacher; default the only one"),
 	CHOICE("objective", "loss", "softmax", "softmax|sigmoid", "contrastive: kind of loss"),
 	CHOICE("objective", "positives", "share", "share|ignore", "contrastive: pairs of one picture, class or text"),
+	TEXT("objective", "image_teacher", "", "teacher that image = teacher means; default the objective's"),
 	CHOICE("objective", "image", "model", "model|teacher",
 	       "take the picture's pooled output from the model or a teacher"),
 	NUM("objective", "cosine", "1", 0, 1e9, "distill: factor of the cosine distance"),

@@ -110,8 +110,7 @@ vla_tensor *vla_loss_distill_names(const vla_objective *o, vla_pass *p)
 	float *target = name_targets(o, p, vla_model_classify(g, o->t->model, teacher), n);
 	if (!target)
 		return NULL;
-	vla_tensor *image = o->from_teacher ? vla_model_image_project(g, p->model, teacher)
-					    : vla_gather_rows(g, vla_pass_projected(p), row, n);
+	vla_tensor *image = vla_pass_embed(o, p, row, n);
 	vla_tensor *text = vla_model_text(g, p->model, &texts);
 	vla_tensor *logits = vla_matmul(g, vla_l2_norm(g, image), vla_l2_norm(g, text), false, true);
 	vla_tensor *scale = vla_model_logit_scale(g, p->model);

@@ -192,16 +192,21 @@ vla_tensor *vla_pass_target(const vla_objective *o, vla_pass *p)
 	return vla_tensor_view(p->g, 2, (size_t[]){ p->batch->pictures, o->t->width }, p->batch->target[o->teacher]);
 }
 
+vla_tensor *vla_pass_embed(const vla_objective *o, vla_pass *p, const uint32_t *row, size_t n)
+{
+	if (!o->from_teacher)
+		return take(p, vla_pass_projected(p), row, n);
+	vla_tensor *pooled = vla_tensor_view(p->g, 2, (size_t[]){ p->batch->pictures, o->image_t->width },
+					     p->batch->target[o->image_teacher]);
+	return vla_model_image_project(p->g, p->model, take(p, pooled, row, n));
+}
+
 static vla_tensor *pair_images(const vla_objective *o, vla_pass *p, const rows *r)
 {
 	vla_tensor *part[2];
 	size_t n = 0;
-	if (r->pictures && o->from_teacher) {
-		vla_tensor *pooled = take(p, vla_pass_target(o, p), r->picture, r->pictures);
-		part[n++] = vla_model_image_project(p->g, p->model, pooled);
-	} else if (r->pictures) {
-		part[n++] = take(p, vla_pass_projected(p), r->picture, r->pictures);
-	}
+	if (r->pictures)
+		part[n++] = vla_pass_embed(o, p, r->picture, r->pictures);
 	if (r->vectors)
 		part[n++] = take(p, project_vectors(p), r->vector, r->vectors);
 	return vla_l2_norm(p->g, n == 2 ? vla_concat(p->g, part, 2, 0) : part[0]);

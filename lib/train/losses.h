@@ -32,5 +32,7 @@ vla_tensor *vla_pass_text(vla_pass *p);
 size_t vla_pass_pictures(const vla_objective *o, vla_pass *p, uint32_t **row);
 /* What o's teacher says: [pictures, width], constant. */
 vla_tensor *vla_pass_target(const vla_objective *o, vla_pass *p);
+/* Embeddings of these pictures, not normalised: the model's, or its projection of an image teacher's output. */
+vla_tensor *vla_pass_embed(const vla_objective *o, vla_pass *p, const uint32_t *row, size_t n);
 
 #endif

@@ -33,8 +33,11 @@ static vla_status choose_data(const vla_objective_env *env, vla_objective *o, vl
 	bool any = false;
 	for (size_t i = 0; i < c->n && s == VLA_OK; i++) {
 		if (!n)
-			o->data[i] = !o->t || o->t->part[i].used;
-		else if (o->data[i] && o->t && !o->t->part[i].used && (o->kind->teacher || o->from_teacher))
+			o->data[i] = (!o->t || o->t->part[i].used) && (!o->image_t || o->image_t->part[i].used);
+		else if (o->data[i] && o->image_t && c->data[i].pictures && !o->image_t->part[i].used)
+			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err,
+					    "teacher %s does not look at [data %s]", o->image_t->name, c->data[i].name);
+		else if (o->data[i] && o->t && c->data[i].pictures && !o->t->part[i].used)
 			s = vla_recipe_fail(env->recipe, "objective", o->sec, "data", err,
 					    "teacher %s does not look at [data %s]", o->t->name, c->data[i].name);
 		any = any || o->data[i];
@@ -45,23 +48,42 @@ static vla_status choose_data(const vla_objective_env *env, vla_objective *o, vl
 	return s;
 }
 
-static vla_status choose_teacher(const vla_objective_env *env, vla_objective *o, vla_err *err)
+static vla_status find_teacher(const vla_objective_env *env, const vla_objective *o, const char *key, size_t *out,
+			       vla_err *err)
 {
-	const char *want = vla_recipe_text(env->recipe, "objective", o->sec, "teacher");
-	o->teacher = SIZE_MAX;
-	if (!o->kind->teacher && !o->from_teacher)
-		return VLA_OK;
+	const char *want = vla_recipe_text(env->recipe, "objective", o->sec, key);
+	size_t found = SIZE_MAX;
 	for (size_t i = 0; i < env->n_teachers; i++)
 		if (!*want || !strcmp(env->teacher[i]->name, want)) {
-			if (o->teacher != SIZE_MAX)
-				return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err,
+			if (found != SIZE_MAX)
+				return vla_recipe_fail(env->recipe, "objective", o->sec, key, err,
 						       "there are several teachers: name one");
-			o->teacher = i;
+			found = i;
 		}
-	if (o->teacher == SIZE_MAX)
-		return vla_recipe_fail(env->recipe, "objective", o->sec, "teacher", err, "there is no [teacher%s%s]",
+	if (found == SIZE_MAX)
+		return vla_recipe_fail(env->recipe, "objective", o->sec, key, err, "there is no [teacher%s%s]",
 				       *want ? " " : "", want);
+	*out = found;
+	return VLA_OK;
+}
+
+static vla_status choose_teacher(const vla_objective_env *env, vla_objective *o, vla_err *err)
+{
+	o->teacher = o->image_teacher = SIZE_MAX;
+	if (!o->kind->teacher && !o->from_teacher)
+		return VLA_OK;
+	VLA_TRY(find_teacher(env, o, "teacher", &o->teacher, err));
 	o->t = env->teacher[o->teacher];
+	if (!o->from_teacher)
+		return VLA_OK;
+	if (*vla_recipe_text(env->recipe, "objective", o->sec, "image_teacher"))
+		VLA_TRY(find_teacher(env, o, "image_teacher", &o->image_teacher, err));
+	else
+		o->image_teacher = o->teacher;
+	o->image_t = env->teacher[o->image_teacher];
+	if (o->image_t->output != VLA_OUT_POOLED)
+		return vla_recipe_fail(env->recipe, "objective", o->sec, "image", err,
+				       "teacher %s does not keep pooled outputs", o->image_t->name);
 	return VLA_OK;
 }
 

@@ -40,6 +40,8 @@ static vla_status add_objective(vla_trainer *t, vla_stage *s, size_t at)
 	s->pixels = s->pixels || vla_objective_needs_pixels(o);
 	if (o->teacher != SIZE_MAX)
 		s->need_target[o->teacher] = true;
+	if (o->image_teacher != SIZE_MAX)
+		s->need_target[o->image_teacher] = true;
 	return VLA_OK;
 }
 
