@@ -42,11 +42,12 @@ void vla_sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, cons
 	            (blasint)K, alpha, A, (blasint)lda, B, (blasint)ldb, beta, C, (blasint)ldc);
 }
 
-// Every piece packs the other operand again, so pieces stay large: at least 160 rows and a million multiply-adds.
+// Every piece packs the other operand again, so pieces stay large: at least 160 rows (256 where there are
+// many) and a million multiply-adds.
 size_t vla_gemm_piece(size_t len, size_t other, size_t K)
 {
 	double work = (double)len * (double)other * (double)K;
-	size_t n = len / 160, most = work / 1e6 < 256 ? (size_t)(work / 1e6) : 256;
+	size_t n = len < 1024 ? len / 160 : len / 256, most = work / 1e6 < 256 ? (size_t)(work / 1e6) : 256;
 	if (n > most)
 		n = most;
 	if (n <= 1)

@@ -17,8 +17,12 @@ bool vla_skinny_fits(size_t N, size_t K)
 #elif !defined(__aarch64__)
 	return false;
 #endif
-	size_t n = (N + NR - 1) / NR * NR;
-	return N > 0 && K > 0 && n <= VLA_SKINNY_PANELS && n * K <= VLA_SKINNY_PANELS;
+	size_t n = (N + NR - 1) / NR * NR, most = VLA_SKINNY_PANELS;
+#if defined(__x86_64__) && defined(__GNUC__)
+	if (__builtin_cpu_supports("avx512f")) // lanes twice as wide are OpenBLAS's alone
+		most /= 4;
+#endif
+	return N > 0 && K > 0 && n <= most && K <= most / n;
 }
 
 // One tile: C [mr, n] (+)= A [mr, K] panel [K, 16]. A's element (i, k) is at a[i * ra + k * ca].

@@ -4,7 +4,7 @@
 
 #include "kern/kern.h"
 
-#define VLA_SKINNY_PANELS 16384 // floats of a packed right factor, or of the result, at most
+#define VLA_SKINNY_PANELS 65536 // floats of a packed right factor, or of the result, at most
 
 /* Whether a right factor [K, N] is small enough and the processor has the lanes. */
 bool vla_skinny_fits(size_t N, size_t K);

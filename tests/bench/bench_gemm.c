@@ -13,10 +13,13 @@
 
 #define ROUNDS 4
 
+// With one thread processor time, which other programs disturb less.
+static clockid_t timer = CLOCK_MONOTONIC;
+
 static double now(void)
 {
 	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(timer, &t);
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
@@ -122,6 +125,8 @@ int main(int argc, char **argv)
 	if (vla_pool_new(threads, &pool, &err) != VLA_OK)
 		return 2;
 	threads = vla_pool_size(pool);
+	if (threads == 1)
+		timer = CLOCK_PROCESS_CPUTIME_ID;
 	struct data sq = make(2048, 2048, 2048);
 	bool good = true;
 	printf("product\tM\tN\tK\tGFLOP/s\tratio\n");
