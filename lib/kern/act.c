@@ -190,19 +190,17 @@ struct row {
 	void (*backward_add)(size_t n, const float *x, const float *dy, float *dx);
 };
 
-#define ROW(name) { name##_forward, name##_backward, name##_backward_add }
+#define ROW(name) \
+	{ \
+		name##_forward, name##_backward, name##_backward_add \
+	}
 
 static const struct row table[] = {
-	[VLA_ACT_NONE] = ROW(none),
-	[VLA_ACT_RELU] = ROW(relu),
-	[VLA_ACT_RELU6] = ROW(relu6),
-	[VLA_ACT_GELU] = ROW(gelu),
-	[VLA_ACT_GELU_TANH] = ROW(gelu_tanh),
-	[VLA_ACT_QUICK_GELU] = ROW(quick_gelu),
-	[VLA_ACT_SILU] = ROW(silu),
-	[VLA_ACT_HARD_SWISH] = ROW(hard_swish),
-	[VLA_ACT_SIGMOID] = ROW(sigmoid),
-	[VLA_ACT_TANH] = ROW(tanh),
+	[VLA_ACT_NONE] = ROW(none),           [VLA_ACT_RELU] = ROW(relu),
+	[VLA_ACT_RELU6] = ROW(relu6),         [VLA_ACT_GELU] = ROW(gelu),
+	[VLA_ACT_GELU_TANH] = ROW(gelu_tanh), [VLA_ACT_QUICK_GELU] = ROW(quick_gelu),
+	[VLA_ACT_SILU] = ROW(silu),           [VLA_ACT_HARD_SWISH] = ROW(hard_swish),
+	[VLA_ACT_SIGMOID] = ROW(sigmoid),     [VLA_ACT_TANH] = ROW(tanh),
 };
 
 void vla_act_apply(vla_act act, size_t n, const float *x, float *y)

@@ -43,7 +43,8 @@ static void forward_head(const struct job *j, size_t n, size_t head, float *scra
 		size_t rows = s->tq - i < QUERIES ? s->tq - i : QUERIES;
 		size_t row = n * s->tq + i;
 		float *p = kept ? kept + i * s->tk : scratch;
-		vla_sgemm(false, true, rows, s->tk, s->d, j->scale, j->q + row * width + at, width, k, width, 0, p, s->tk);
+		vla_sgemm(false, true, rows, s->tk, s->d, j->scale, j->q + row * width + at, width, k, width, 0, p,
+			  s->tk);
 		for (size_t r = 0; r < rows; r++) {
 			size_t see = visible(s, n, i + r);
 			if (see)
@@ -60,7 +61,7 @@ static void forward_heads(void *ctx, size_t begin, size_t end, unsigned worker)
 	const vla_attention_shape *s = j->s;
 	for (size_t h = begin; h < end; h++)
 		forward_head(j, h / s->heads, h % s->heads, j->ws ? j->ws + worker * QUERIES * s->tk : NULL,
-		             j->probs ? j->probs + h * s->tq * s->tk : NULL);
+			     j->probs ? j->probs + h * s->tq * s->tk : NULL);
 }
 
 static float scale_of(const vla_attention_shape *s)
@@ -69,7 +70,7 @@ static float scale_of(const vla_attention_shape *s)
 }
 
 void vla_attention_forward(vla_pool *pool, const vla_attention_shape *s, const float *q, const float *k, const float *v,
-                           float *out, float *probs, float *ws)
+			   float *out, float *probs, float *ws)
 {
 	struct job j = { .s = s, .q = q, .k = k, .v = v, .out = out, .probs = probs, .ws = ws, .scale = scale_of(s) };
 	vla_blas_init();
@@ -102,11 +103,21 @@ static void backward_heads(void *ctx, size_t begin, size_t end, unsigned worker)
 		backward_head(j, h / j->s->heads, h % j->s->heads, j->probs_in + h * square, j->ws + worker * square);
 }
 
-void vla_attention_backward(vla_pool *pool, const vla_attention_shape *s, const float *q, const float *k, const float *v,
-                            const float *probs, const float *dout, float *dq, float *dk, float *dv, float *ws)
+void vla_attention_backward(vla_pool *pool, const vla_attention_shape *s, const float *q, const float *k,
+			    const float *v, const float *probs, const float *dout, float *dq, float *dk, float *dv,
+			    float *ws)
 {
-	struct job j = { .s = s, .q = q, .k = k, .v = v, .probs_in = probs, .out_grad = dout, .dq = dq, .dk = dk, .dv = dv,
-		         .ws = ws, .scale = scale_of(s) };
+	struct job j = { .s = s,
+			 .q = q,
+			 .k = k,
+			 .v = v,
+			 .probs_in = probs,
+			 .out_grad = dout,
+			 .dq = dq,
+			 .dk = dk,
+			 .dv = dv,
+			 .ws = ws,
+			 .scale = scale_of(s) };
 	vla_blas_init();
 	vla_parallel(pool, s->n * s->heads, 1, backward_heads, &j);
 }

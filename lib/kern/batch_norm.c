@@ -1,6 +1,6 @@
-/* Batch norm over the rows of [rows, c] (Ioffe and Szegedy 2015): statistics, and the pass that applies scale, shift and
- * the activation that follows; column sums. Sums run in f32 over short blocks of rows and in f64 over blocks, relative to
- * the first row, so that a large mean does not cancel. */
+/* Batch norm over the rows of [rows, c] (Ioffe and Szegedy 2015): statistics, and the pass that applies scale, shift
+ * and the activation that follows; column sums. Sums run in f32 over short blocks of rows and in f64 over blocks,
+ * relative to the first row, so that a large mean does not cancel. */
 #include "kern/batch_norm.h"
 #include "kern/kern.h"
 #include "kern/lanes.h"
@@ -34,7 +34,7 @@ VLA_INLINE void stats_lane(size_t rows, size_t n, size_t ld, const float *x, con
 }
 
 VLA_CLONES static void stats_block(size_t rows, size_t c, size_t ld, const float *x, const float *shift, float *s,
-                                   float *q)
+				   float *q)
 {
 	size_t i = 0;
 	for (; i + 16 <= c; i += 16) {
@@ -107,7 +107,7 @@ void vla_batch_norm_stats(vla_pool *pool, size_t rows, size_t c, const float *x,
 }
 
 VLA_INLINE void apply(vla_act act, bool stream, size_t rows, size_t c, const float *x, const float *scale,
-                      const float *shift, float *y)
+		      const float *shift, float *y)
 {
 	size_t i = 0, whole = c / 8 * 8;
 	for (size_t r = 0; r < rows; r++, x += c, y += c) {
@@ -127,7 +127,7 @@ VLA_INLINE void apply(vla_act act, bool stream, size_t rows, size_t c, const flo
 }
 
 VLA_CLONES static void apply_rows(vla_act act, bool stream, size_t rows, size_t c, const float *x, const float *scale,
-                                  const float *shift, float *y)
+				  const float *shift, float *y)
 {
 	if (act == VLA_ACT_RELU6 && stream)
 		apply(VLA_ACT_RELU6, true, rows, c, x, scale, shift, y);
@@ -165,7 +165,7 @@ static void forward_rows(void *ctx, size_t begin, size_t end, unsigned worker)
 }
 
 void vla_scale_shift_act(vla_pool *pool, size_t rows, size_t c, const float *x, const float *scale, const float *shift,
-                         vla_act act, float *y)
+			 vla_act act, float *y)
 {
 	struct job j = { .rows = rows, .c = c, .x = x, .scale = scale, .shift = shift, .act = act, .y = y };
 	vla_parallel(pool, rows, vla_norm_grain(c), forward_rows, &j);

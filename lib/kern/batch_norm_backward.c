@@ -2,8 +2,8 @@
  *
  * With z = scale x + shift, scale = gamma rstd, shift = beta - mean scale, and dz = dy act'(z):
  * dbeta = sum dz, dgamma = rstd sum dz (x - mean),
- * dx = scale dz + b x + k, where b and k carry dbeta and dgamma back through the batch's statistics and are zero when those
- * are constants. */
+ * dx = scale dz + b x + k, where b and k carry dbeta and dgamma back through the batch's statistics and are zero when
+ * those are constants. */
 #include "kern/batch_norm.h"
 #include "kern/kern.h"
 #include "kern/lanes.h"
@@ -21,7 +21,7 @@ struct job {
 };
 
 VLA_INLINE void sums_lane(vla_act act, size_t rows, size_t n, size_t ld, const float *x, const float *dy,
-                          const float *scale, const float *shift, const float *mean, float *s, float *q)
+			  const float *scale, const float *shift, const float *mean, float *s, float *q)
 {
 	vla_v8 a = vla_v8_set(0), b = a;
 	vla_v8 sc = n == 8 ? vla_v8_load(scale) : vla_v8_load_n(scale, n);
@@ -39,7 +39,7 @@ VLA_INLINE void sums_lane(vla_act act, size_t rows, size_t n, size_t ld, const f
 }
 
 VLA_INLINE void sums_of(vla_act act, size_t rows, size_t c, size_t ld, const float *x, const float *dy,
-                        const float *scale, const float *shift, const float *mean, float *s, float *q)
+			const float *scale, const float *shift, const float *mean, float *s, float *q)
 {
 	size_t i = 0;
 	for (; i + 8 <= c; i += 8)
@@ -49,7 +49,7 @@ VLA_INLINE void sums_of(vla_act act, size_t rows, size_t c, size_t ld, const flo
 }
 
 VLA_CLONES static void sums(vla_act act, size_t rows, size_t c, size_t ld, const float *x, const float *dy,
-                            const float *scale, const float *shift, const float *mean, float *s, float *q)
+			    const float *scale, const float *shift, const float *mean, float *s, float *q)
 {
 	if (act == VLA_ACT_RELU6)
 		sums_of(VLA_ACT_RELU6, rows, c, ld, x, dy, scale, shift, mean, s, q);
@@ -62,7 +62,7 @@ VLA_CLONES static void sums(vla_act act, size_t rows, size_t c, size_t ld, const
 }
 
 VLA_INLINE void input_of(vla_act act, size_t rows, size_t c, const struct job *j, size_t at, size_t i0, const float *dy,
-                         float *dx)
+			 float *dx)
 {
 	const float *x = j->x + at, *scale = j->scale + i0, *shift = j->shift + i0, *b = j->b + i0, *k = j->k + i0;
 	for (size_t r = 0; r < rows; r++, x += c, dy += c, dx += c) {
@@ -85,7 +85,7 @@ VLA_INLINE void input_of(vla_act act, size_t rows, size_t c, const struct job *j
 
 // Rows of n channels from channel i0 on, at offset `at`; more than one row only when n is all channels.
 VLA_CLONES static void input(vla_act act, size_t rows, size_t n, const struct job *j, size_t at, size_t i0,
-                             const float *dy, float *dx)
+			     const float *dy, float *dx)
 {
 	if (act == VLA_ACT_RELU6)
 		input_of(VLA_ACT_RELU6, rows, n, j, at, i0, dy, dx);
@@ -132,7 +132,8 @@ static void backward_sums(void *ctx, size_t begin, size_t end, unsigned worker)
 		memset(sum, 0, 2 * j->c * sizeof *sum);
 		for (size_t r = k * j->rows / j->chunks; r < stop; r += block)
 			for (size_t i = 0; i < j->c; i += VLA_NORM_LANE)
-				sums_block(j, r, vla_least(stop - r, block), i, vla_least(j->c - i, VLA_NORM_LANE), sum);
+				sums_block(j, r, vla_least(stop - r, block), i, vla_least(j->c - i, VLA_NORM_LANE),
+					   sum);
 	}
 }
 
@@ -155,13 +156,24 @@ static void backward_input(void *ctx, size_t begin, size_t end, unsigned worker)
 }
 
 void vla_batch_norm_backward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *dy, const float *gamma,
-                             const float *beta, const float *mean, const float *rstd, vla_act act, bool batch, bool add,
-                             float *dx, float *dgamma, float *dbeta, float *ws)
+			     const float *beta, const float *mean, const float *rstd, vla_act act, bool batch, bool add,
+			     float *dx, float *dgamma, float *dbeta, float *ws)
 {
 	float *scale = ws, *shift = scale + c, *b = shift + c, *k = b + c;
-	struct job j = { .rows = rows, .c = c, .chunks = vla_norm_chunks(rows), .x = x, .dy = dy, .scale = scale,
-		         .shift = shift, .mean = mean, .b = b, .k = k, .act = act, .add = add, .dx = dx,
-		         .sums = vla_align_double(k + c) };
+	struct job j = { .rows = rows,
+			 .c = c,
+			 .chunks = vla_norm_chunks(rows),
+			 .x = x,
+			 .dy = dy,
+			 .scale = scale,
+			 .shift = shift,
+			 .mean = mean,
+			 .b = b,
+			 .k = k,
+			 .act = act,
+			 .add = add,
+			 .dx = dx,
+			 .sums = vla_align_double(k + c) };
 	for (size_t i = 0; i < c; i++) {
 		scale[i] = gamma[i] * rstd[i];
 		shift[i] = beta[i] - mean[i] * scale[i];

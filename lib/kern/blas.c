@@ -1,5 +1,5 @@
-/* Matrix products over OpenBLAS. OpenBLAS runs one thread; C is cut into pieces of rows or columns whose sizes follow from
- * the shape, and the pool's workers take pieces. */
+/* Matrix products over OpenBLAS. OpenBLAS runs one thread; C is cut into pieces of rows or columns whose sizes follow
+ * from the shape, and the pool's workers take pieces. */
 #include "kern/kern.h"
 #include "kern/skinny.h"
 #include "kern/split.h"
@@ -19,7 +19,7 @@ void vla_blas_init(void)
 }
 
 void vla_sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A, size_t lda, const float *B,
-               size_t ldb, float beta, float *C, size_t ldc)
+	       size_t ldb, float beta, float *C, size_t ldc)
 {
 	if (M == 0 || N == 0)
 		return;
@@ -38,8 +38,8 @@ void vla_sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, cons
 		vla_skinny_tall(M, N, K, A, lda, B, ldb, beta == 1, C, ldc);
 		return;
 	}
-	cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)M, (blasint)N,
-	            (blasint)K, alpha, A, (blasint)lda, B, (blasint)ldb, beta, C, (blasint)ldc);
+	cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)M,
+		    (blasint)N, (blasint)K, alpha, A, (blasint)lda, B, (blasint)ldb, beta, C, (blasint)ldc);
 }
 
 // Every piece packs the other operand again, so pieces stay large: at least 160 rows (256 where there are
@@ -74,16 +74,16 @@ static void gemm_pieces(void *ctx, size_t begin, size_t end, unsigned worker)
 		size_t at = i * j->piece, len = j->columns ? j->N : j->M;
 		size_t n = len - at < j->piece ? len - at : j->piece;
 		if (j->columns)
-			vla_sgemm(j->ta, j->tb, j->M, n, j->K, j->alpha, j->A, j->lda, j->B + (j->tb ? at * j->ldb : at),
-			          j->ldb, j->beta, j->C + at, j->ldc);
+			vla_sgemm(j->ta, j->tb, j->M, n, j->K, j->alpha, j->A, j->lda,
+				  j->B + (j->tb ? at * j->ldb : at), j->ldb, j->beta, j->C + at, j->ldc);
 		else
-			vla_sgemm(j->ta, j->tb, n, j->N, j->K, j->alpha, j->A + (j->ta ? at : at * j->lda), j->lda, j->B,
-			          j->ldb, j->beta, j->C + at * j->ldc, j->ldc);
+			vla_sgemm(j->ta, j->tb, n, j->N, j->K, j->alpha, j->A + (j->ta ? at : at * j->lda), j->lda,
+				  j->B, j->ldb, j->beta, j->C + at * j->ldc, j->ldc);
 	}
 }
 
 void vla_gemm(vla_pool *pool, bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A, size_t lda,
-              const float *B, size_t ldb, float beta, float *C, size_t ldc)
+	      const float *B, size_t ldb, float beta, float *C, size_t ldc)
 {
 	if (M == 0 || N == 0)
 		return;
@@ -126,7 +126,7 @@ static void tall_pieces(void *ctx, size_t begin, size_t end, unsigned worker)
 	for (size_t i = begin; i < end; i++) {
 		size_t at = i * t->chunk, k = t->K - at < t->chunk ? t->K - at : t->chunk;
 		vla_sgemm(true, false, t->M, t->N, k, 1, t->A + at * t->lda, t->lda, t->B + at * t->ldb, t->ldb, 0,
-		          t->ws + i * t->M * t->N, t->N);
+			  t->ws + i * t->M * t->N, t->N);
 	}
 }
 
@@ -140,7 +140,7 @@ void vla_sum_chunks(size_t chunks, size_t n, const float *ws, bool add, float *o
 }
 
 void vla_gemm_tall(vla_pool *pool, size_t M, size_t N, size_t K, const float *A, size_t lda, const float *B, size_t ldb,
-                   bool add, float *C, float *ws)
+		   bool add, float *C, float *ws)
 {
 	size_t n = tall_chunks(M, N, K);
 	if (n <= 1) {

@@ -18,6 +18,7 @@
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__AVX2__) && \
 	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define VLA_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define VLA_HAVE_CLONES 1
 #else
 #define VLA_CLONES
 #endif
@@ -47,8 +48,8 @@ VLA_INLINE float vla_v8_sum(vla_v8 v)
 	return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7]));
 }
 
-// Stores past the caches, for results larger than those; p at a multiple of 16 bytes. vla_stream_end before other threads
-// read them.
+// Stores past the caches, for results larger than those; p at a multiple of 16 bytes. vla_stream_end before other
+// threads read them.
 VLA_INLINE void vla_v8_stream(float *p, vla_v8 v)
 {
 #if defined(__SSE__)

@@ -76,7 +76,7 @@ static void col2im_add(const vla_conv_shape *s, size_t row, size_t rows, const f
 			ptrdiff_t y = iy + (ptrdiff_t)ky;
 			if (y >= 0 && y < h)
 				add_run((size_t)(x1 - x0) * s->c, col + ky * run + (size_t)x0 * s->c,
-				        x + ((n * s->h + (size_t)y) * s->w + (size_t)(ix + x0)) * s->c);
+					x + ((n * s->h + (size_t)y) * s->w + (size_t)(ix + x0)) * s->c);
 		}
 	}
 }
@@ -110,7 +110,7 @@ size_t vla_conv2d_ws(const vla_conv_shape *s, unsigned workers)
 }
 
 vla_status vla_conv2d_forward(vla_pool *pool, const vla_conv_shape *s, const float *x, const float *W,
-                              const vla_packed *p, const float *bias, vla_act act, float *y, float *ws, vla_err *err)
+			      const vla_packed *p, const float *bias, vla_act act, float *y, float *ws, vla_err *err)
 {
 	size_t all = s->n * s->oh * s->ow, block = block_rows(s), k = patch(s);
 	if (all == 0 || s->oc == 0)
@@ -156,11 +156,12 @@ static void input_pictures(void *ctx, size_t begin, size_t end, unsigned worker)
 }
 
 void vla_conv2d_backward_input(vla_pool *pool, const vla_conv_shape *s, const float *dy, const float *W, bool add,
-                               float *dx, float *ws)
+			       float *dx, float *ws)
 {
 	size_t k = patch(s);
 	if (pointwise(s)) {
-		vla_gemm(pool, false, false, s->n * s->h * s->w, k, s->oc, 1, dy, s->oc, W, k, add ? 1.0f : 0.0f, dx, k);
+		vla_gemm(pool, false, false, s->n * s->h * s->w, k, s->oc, 1, dy, s->oc, W, k, add ? 1.0f : 0.0f, dx,
+			 k);
 		return;
 	}
 	vla_blas_init();
@@ -203,7 +204,7 @@ size_t vla_conv2d_weight_ws(const vla_conv_shape *s)
 }
 
 void vla_conv2d_backward_weight(vla_pool *pool, const vla_conv_shape *s, const float *x, const float *dy, bool add,
-                                float *dW, float *ws)
+				float *dW, float *ws)
 {
 	size_t k = patch(s), size = s->oc * k;
 	if (pointwise(s)) {

@@ -53,7 +53,7 @@ __attribute__((target("avx,f16c"))) static size_t to_f16_eight(size_t n, const f
 static size_t f16_hardware(bool to, size_t n, const void *x, void *y)
 {
 #if defined(HAVE_F16C)
-	if (__builtin_cpu_supports("f16c"))
+	if (__builtin_cpu_supports("avx2")) // these all have f16c; not every compiler knows that name
 		return to ? to_f16_eight(n, x, y) : from_f16_eight(n, x, y);
 #endif
 	(void)to, (void)n, (void)x, (void)y;

@@ -39,7 +39,7 @@ static struct span clip(size_t o, size_t stride, size_t pad, size_t k, size_t le
 
 // `t` neighbouring output pixels, all taps of the row inside the picture. x: first input of the first pixel.
 VLA_INLINE void tile(size_t t, size_t kw, size_t stride, size_t c, size_t ky0, size_t ky1, const float *x, size_t row,
-                     const float *w, ptrdiff_t tap, const float *bias, bool add, float *y)
+		     const float *w, ptrdiff_t tap, const float *bias, bool add, float *y)
 {
 	size_t i = 0;
 	for (; i + 8 <= c; i += 8) {
@@ -76,13 +76,14 @@ VLA_INLINE void tile(size_t t, size_t kw, size_t stride, size_t c, size_t ky0, s
 
 // One output pixel at the border: kernel columns [kx0, kx1).
 VLA_INLINE void border(size_t kw, size_t c, size_t ky0, size_t ky1, size_t kx0, size_t kx1, const float *x, size_t row,
-                       const float *w, ptrdiff_t tap, const float *bias, bool add, float *y)
+		       const float *w, ptrdiff_t tap, const float *bias, bool add, float *y)
 {
 	for (size_t i = 0; i < c; i++)
 		y[i] = add ? y[i] : bias ? bias[i] : 0;
 	for (size_t ky = ky0; ky < ky1; ky++)
 		for (size_t kx = kx0; kx < kx1; kx++) {
-			const float *wr = w + (ptrdiff_t)(ky * kw + kx) * tap, *xr = x + (ky - ky0) * row + (kx - kx0) * c;
+			const float *wr = w + (ptrdiff_t)(ky * kw + kx) * tap,
+				    *xr = x + (ky - ky0) * row + (kx - kx0) * c;
 			for (size_t i = 0; i < c; i++)
 				y[i] += wr[i] * xr[i];
 		}
@@ -145,7 +146,7 @@ static size_t grain(size_t row)
 }
 
 void vla_depthwise_forward(vla_pool *pool, const vla_conv_shape *s, const float *x, const float *w, const float *bias,
-                           vla_act act, float *y)
+			   vla_act act, float *y)
 {
 	struct job j = { .s = s, .x = x, .w = w, .bias = bias, .tap = (ptrdiff_t)s->c, .act = act, .out = y };
 	if (s->c && s->ow)
@@ -222,7 +223,7 @@ static void input_rows(void *ctx, size_t begin, size_t end, unsigned worker)
 }
 
 void vla_depthwise_backward_input(vla_pool *pool, const vla_conv_shape *s, const float *dy, const float *w, bool add,
-                                  float *dx)
+				  float *dx)
 {
 	if (!s->c || !s->w)
 		return;
@@ -230,8 +231,12 @@ void vla_depthwise_backward_input(vla_pool *pool, const vla_conv_shape *s, const
 		vla_conv_shape t = *s;
 		t.h = s->oh, t.w = s->ow, t.oh = s->h, t.ow = s->w;
 		t.pad_top = s->kh - 1 - s->pad_top, t.pad_left = s->kw - 1 - s->pad_left;
-		struct job j = { .s = &t, .x = dy, .w = w + (s->kh * s->kw - 1) * s->c, .tap = -(ptrdiff_t)s->c,
-			         .add = add, .out = dx };
+		struct job j = { .s = &t,
+				 .x = dy,
+				 .w = w + (s->kh * s->kw - 1) * s->c,
+				 .tap = -(ptrdiff_t)s->c,
+				 .add = add,
+				 .out = dx };
 		vla_parallel(pool, t.n * t.oh, grain(t.ow * t.c), forward_rows, &j);
 		return;
 	}
@@ -344,7 +349,7 @@ static void weight_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
 			struct span v = clip(oy, s->stride, s->pad_top, s->kh, s->h);
 			for (size_t ky = v.k0; ky < v.k1; ky++)
 				weight_row(s, j->x + (n * s->h + v.y + ky - v.k0) * s->w * c, j->dy + r * s->ow * c,
-				           dw + ky * s->kw * c);
+					   dw + ky * s->kw * c);
 		}
 	}
 }
@@ -361,7 +366,7 @@ size_t vla_depthwise_weight_ws(const vla_conv_shape *s)
 }
 
 void vla_depthwise_backward_weight(vla_pool *pool, const vla_conv_shape *s, const float *x, const float *dy, bool add,
-                                   float *dw, float *ws)
+				   float *dw, float *ws)
 {
 	struct job j = { .s = s, .x = x, .dy = dy, .ws = ws, .chunks = weight_chunks(s) };
 	vla_parallel(pool, j.chunks, 1, weight_chunk, &j);

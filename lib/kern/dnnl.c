@@ -1,5 +1,6 @@
-/* Matrix products in bf16 and int8 through oneDNN 2 (its C interface; matmul primitives). Weights are reordered once into the
- * layout that the primitive for a tile of rows asks for. The pool's workers take tiles; oneDNN itself runs one thread.
+/* Matrix products in bf16 and int8 through oneDNN 2 (its C interface; matmul primitives). Weights are reordered once
+ * into the layout that the primitive for a tile of rows asks for. The pool's workers take tiles; oneDNN itself runs one
+ * thread.
  *
  * int8: weights have one scale an output channel, activations one a row, found as the row is converted; products are
  * summed in 32-bit integers. */
@@ -149,7 +150,7 @@ static float weight_limit(void)
 {
 	unsigned isa = (unsigned)dnnl_get_effective_cpu_isa();
 	bool vnni = (isa & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni ||
-	            (isa & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni;
+		    (isa & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni;
 	return vnni ? 127 : 63;
 }
 
@@ -237,7 +238,7 @@ struct job {
 	const float *A, *bias;
 	vla_act act;
 	float *C;
-	char *ws;           // [workers][bytes]
+	char *ws; // [workers][bytes]
 	size_t bytes, src_bytes, dst_bytes;
 	dnnl_status_t *status; // [tiles]
 };
@@ -280,8 +281,12 @@ static dnnl_status_t one_tile(const struct job *j, size_t at, char *ws)
 	if (st == dnnl_success)
 		st = dnnl_memory_create(&dst, &k->dst, d->engine, sums);
 	if (st == dnnl_success)
-		st = run(d, k->matmul, (dnnl_exec_arg_t[]){ { DNNL_ARG_SRC, src }, { DNNL_ARG_WEIGHTS, d->weights },
-		                                            { DNNL_ARG_DST, dst }, { DNNL_ARG_SCRATCHPAD, pad } }, 4);
+		st = run(d, k->matmul,
+			 (dnnl_exec_arg_t[]){ { DNNL_ARG_SRC, src },
+					      { DNNL_ARG_WEIGHTS, d->weights },
+					      { DNNL_ARG_DST, dst },
+					      { DNNL_ARG_SCRATCHPAD, pad } },
+			 4);
 	dnnl_memory_destroy(src);
 	dnnl_memory_destroy(dst);
 	dnnl_memory_destroy(pad);
@@ -300,7 +305,7 @@ static void tiles(void *ctx, size_t begin, size_t end, unsigned worker)
 }
 
 vla_status vla_dnnl_gemm(const vla_dnnl *d, vla_pool *pool, size_t M, const float *A, size_t lda, const float *bias,
-                         vla_act act, float *C, size_t ldc, vla_err *err)
+			 vla_act act, float *C, size_t ldc, vla_err *err)
 {
 	const struct kernel *k = d->small.matmul && M < TILE_ROWS ? &d->small : &d->large;
 	size_t n = (M + k->rows - 1) / k->rows;
@@ -331,7 +336,7 @@ vla_status vla_dnnl_new(vla_compute compute, size_t N, size_t K, const float *W,
 {
 	(void)N, (void)K, (void)W, (void)out;
 	return vla_fail(err, VLA_EUNSUPPORTED, "--compute %s needs oneDNN 2, which this build lacks",
-	                compute == VLA_COMPUTE_INT8 ? "int8" : "bf16");
+			compute == VLA_COMPUTE_INT8 ? "int8" : "bf16");
 }
 
 void vla_dnnl_free(vla_dnnl *d)
@@ -340,7 +345,7 @@ void vla_dnnl_free(vla_dnnl *d)
 }
 
 vla_status vla_dnnl_gemm(const vla_dnnl *d, vla_pool *pool, size_t M, const float *A, size_t lda, const float *bias,
-                         vla_act act, float *C, size_t ldc, vla_err *err)
+			 vla_act act, float *C, size_t ldc, vla_err *err)
 {
 	(void)d, (void)pool, (void)M, (void)A, (void)lda, (void)bias, (void)act, (void)C, (void)ldc;
 	return vla_fail(err, VLA_EUNSUPPORTED, "this build lacks oneDNN 2");

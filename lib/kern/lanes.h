@@ -49,7 +49,8 @@ VLA_INLINE vla_v8 vla_v8_derive(vla_act act, vla_v8 z, vla_v8 g)
 	if (act == VLA_ACT_RELU6)
 		return vla_v8_keep(g, (z > 0) & (z < vla_v8_set(6)));
 	if (act == VLA_ACT_HARD_SWISH)
-		return vla_v8_pick(z < vla_v8_set(3), vla_v8_keep(g * (z * (1.0f / 3.0f) + 0.5f), z > vla_v8_set(-3)), g);
+		return vla_v8_pick(z < vla_v8_set(3), vla_v8_keep(g * (z * (1.0f / 3.0f) + 0.5f), z > vla_v8_set(-3)),
+				   g);
 	return g;
 }
 

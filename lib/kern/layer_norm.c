@@ -18,7 +18,7 @@ struct job {
 	do { \
 		double sum_ = 0; \
 		for (size_t b_ = 0; b_ < (n); b_ += 256) { \
-			size_t e_ = (n) - b_ < 256 ? (n) : b_ + 256; \
+			size_t e_ = (n)-b_ < 256 ? (n) : b_ + 256; \
 			float lane_[8] = { 0 }, rest_ = 0; \
 			size_t i_ = b_; \
 			for (; i_ + 8 <= e_; i_ += 8) \
@@ -37,7 +37,7 @@ struct job {
 	} while (0)
 
 VLA_CLONES static void forward_row(size_t c, const float *x, const float *gamma, const float *beta, float eps, float *y,
-                                   float *mean, float *rstd)
+				   float *mean, float *rstd)
 {
 	float m, q;
 	ROW_SUM(m, c, x[i]);
@@ -64,18 +64,25 @@ static void forward_rows(void *ctx, size_t begin, size_t end, unsigned worker)
 	}
 }
 
-void vla_layer_norm_forward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *gamma, const float *beta,
-                            float eps, float *y, float *mean, float *rstd)
+void vla_layer_norm_forward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *gamma,
+			    const float *beta, float eps, float *y, float *mean, float *rstd)
 {
-	struct job j = { .rows = rows, .c = c, .x = x, .gamma = gamma, .beta = beta, .eps = eps, .y = y,
-		         .save_mean = mean, .save_rstd = rstd };
+	struct job j = { .rows = rows,
+			 .c = c,
+			 .x = x,
+			 .gamma = gamma,
+			 .beta = beta,
+			 .eps = eps,
+			 .y = y,
+			 .save_mean = mean,
+			 .save_rstd = rstd };
 	if (c)
 		vla_parallel(pool, rows, (8192 + c - 1) / c, forward_rows, &j);
 }
 
 // dgamma and dbeta of one row are added to sums.
-VLA_CLONES static void sums_row(size_t c, const float *x, const float *dy, float m, float r,
-                                    float *dgamma, float *dbeta)
+VLA_CLONES static void sums_row(size_t c, const float *x, const float *dy, float m, float r, float *dgamma,
+				float *dbeta)
 {
 	for (size_t i = 0; i < c; i++) {
 		dgamma[i] += dy[i] * (x[i] - m) * r;
@@ -84,7 +91,7 @@ VLA_CLONES static void sums_row(size_t c, const float *x, const float *dy, float
 }
 
 VLA_CLONES static void input_row(size_t c, const float *x, const float *dy, const float *gamma, float m, float r,
-                                 bool add, float *dx)
+				 bool add, float *dx)
 {
 	float s, q;
 	ROW_SUM(s, c, dy[i] * gamma[i]);
@@ -126,11 +133,21 @@ size_t vla_layer_norm_ws(size_t rows, size_t c)
 }
 
 void vla_layer_norm_backward(vla_pool *pool, size_t rows, size_t c, const float *x, const float *dy, const float *gamma,
-                             const float *mean, const float *rstd, bool add, float *dx, float *dgamma, float *dbeta,
-                             float *ws)
+			     const float *mean, const float *rstd, bool add, float *dx, float *dgamma, float *dbeta,
+			     float *ws)
 {
-	struct job j = { .rows = rows, .c = c, .chunks = chunks_of(rows), .x = x, .dy = dy, .gamma = gamma, .mean = mean,
-		         .rstd = rstd, .y = dx, .ws = ws, .add = add, .want_x = dx != NULL };
+	struct job j = { .rows = rows,
+			 .c = c,
+			 .chunks = chunks_of(rows),
+			 .x = x,
+			 .dy = dy,
+			 .gamma = gamma,
+			 .mean = mean,
+			 .rstd = rstd,
+			 .y = dx,
+			 .ws = ws,
+			 .add = add,
+			 .want_x = dx != NULL };
 	vla_parallel(pool, j.chunks, 1, backward_chunk, &j);
 	for (size_t k = 0; k < j.chunks; k++)
 		for (size_t i = 0; i < c; i++) {

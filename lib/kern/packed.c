@@ -20,7 +20,7 @@ vla_compute vla_compute_resolve(vla_compute c)
 }
 
 vla_status vla_packed_new(vla_compute compute, size_t N, size_t K, const void *W, vla_dtype dtype, vla_packed **out,
-                          vla_err *err)
+			  vla_err *err)
 {
 	if (dtype != VLA_F32 && dtype != VLA_F16 && dtype != VLA_BF16)
 		return vla_fail(err, VLA_EUNSUPPORTED, "weights of type %s cannot be packed", vla_dtype_name(dtype));
@@ -98,14 +98,14 @@ static void packed_pieces(void *ctx, size_t begin, size_t end, unsigned worker)
 		for (size_t end_row = at + n, rows; at < end_row; at += rows) {
 			rows = end_row - at < step ? end_row - at : step;
 			vla_sgemm(false, true, rows, N, K, 1, j->A + at * j->lda, j->lda, j->p->W, K, 0,
-			          j->C + at * j->ldc, j->ldc);
+				  j->C + at * j->ldc, j->ldc);
 			vla_bias_act(rows, N, j->bias, j->act, j->C + at * j->ldc, j->ldc);
 		}
 	}
 }
 
 void vla_gemm_bias_act(vla_pool *pool, size_t M, size_t N, size_t K, const float *A, size_t lda, const float *W,
-                       const float *bias, vla_act act, float *C, size_t ldc)
+		       const float *bias, vla_act act, float *C, size_t ldc)
 {
 	if (M == 0 || N == 0)
 		return;
@@ -118,7 +118,7 @@ void vla_gemm_bias_act(vla_pool *pool, size_t M, size_t N, size_t K, const float
 }
 
 vla_status vla_packed_gemm(const vla_packed *p, vla_pool *pool, size_t M, const float *A, size_t lda, const float *bias,
-                           vla_act act, float *C, size_t ldc, vla_err *err)
+			   vla_act act, float *C, size_t ldc, vla_err *err)
 {
 	if (M == 0 || p->N == 0)
 		return VLA_OK;

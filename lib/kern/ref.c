@@ -3,14 +3,15 @@
 
 #include <math.h>
 
-void vla_gemm_ref(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A, size_t lda, const float *B,
-                  size_t ldb, float beta, float *C, size_t ldc)
+void vla_gemm_ref(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A, size_t lda,
+		  const float *B, size_t ldb, float beta, float *C, size_t ldc)
 {
 	for (size_t i = 0; i < M; i++)
 		for (size_t j = 0; j < N; j++) {
 			double s = 0;
 			for (size_t k = 0; k < K; k++)
-				s += (double)(ta ? A[k * lda + i] : A[i * lda + k]) * (tb ? B[j * ldb + k] : B[k * ldb + j]);
+				s += (double)(ta ? A[k * lda + i] : A[i * lda + k]) *
+				     (tb ? B[j * ldb + k] : B[k * ldb + j]);
 			C[i * ldc + j] = (float)(alpha * s + (beta == 0 ? 0 : (double)beta * C[i * ldc + j]));
 		}
 }
@@ -18,26 +19,17 @@ void vla_gemm_ref(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, c
 double vla_act_ref(vla_act act, double x)
 {
 	switch (act) {
-	case VLA_ACT_NONE:
-		return x;
-	case VLA_ACT_RELU:
-		return fmax(x, 0);
-	case VLA_ACT_RELU6:
-		return fmin(fmax(x, 0), 6);
-	case VLA_ACT_GELU:
-		return 0.5 * x * (1 + erf(x / sqrt(2)));
+	case VLA_ACT_NONE: return x;
+	case VLA_ACT_RELU: return fmax(x, 0);
+	case VLA_ACT_RELU6: return fmin(fmax(x, 0), 6);
+	case VLA_ACT_GELU: return 0.5 * x * (1 + erf(x / sqrt(2)));
 	case VLA_ACT_GELU_TANH:
 		return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
-	case VLA_ACT_QUICK_GELU:
-		return x / (1 + exp(-1.702 * x));
-	case VLA_ACT_SILU:
-		return x / (1 + exp(-x));
-	case VLA_ACT_HARD_SWISH:
-		return x * fmin(fmax(x + 3, 0), 6) / 6;
-	case VLA_ACT_SIGMOID:
-		return 1 / (1 + exp(-x));
-	case VLA_ACT_TANH:
-		return tanh(x);
+	case VLA_ACT_QUICK_GELU: return x / (1 + exp(-1.702 * x));
+	case VLA_ACT_SILU: return x / (1 + exp(-x));
+	case VLA_ACT_HARD_SWISH: return x * fmin(fmax(x + 3, 0), 6) / 6;
+	case VLA_ACT_SIGMOID: return 1 / (1 + exp(-x));
+	case VLA_ACT_TANH: return tanh(x);
 	}
 	return NAN;
 }
@@ -67,7 +59,8 @@ double vla_act_slope_ref(vla_act act, double x)
 						body \
 					}
 
-void vla_conv2d_ref(const vla_conv_shape *s, bool depthwise, const float *x, const float *w, const float *bias, float *y)
+void vla_conv2d_ref(const vla_conv_shape *s, bool depthwise, const float *x, const float *w, const float *bias,
+		    float *y)
 {
 	for (size_t i = 0; i < s->n * s->oh * s->ow * s->oc; i++)
 		y[i] = bias ? bias[i % s->oc] : 0;
@@ -80,7 +73,7 @@ void vla_conv2d_ref(const vla_conv_shape *s, bool depthwise, const float *x, con
 }
 
 void vla_conv2d_backward_ref(const vla_conv_shape *s, bool depthwise, const float *x, const float *w, const float *dy,
-                             float *dx, float *dw)
+			     float *dx, float *dw)
 {
 	EACH_TAP(s, {
 		for (size_t o = 0; o < s->oc; o++)
@@ -107,8 +100,8 @@ void vla_batch_norm_stats_ref(size_t rows, size_t c, const float *x, float *mean
 }
 
 void vla_batch_norm_backward_ref(size_t rows, size_t c, const float *x, const float *dy, const float *gamma,
-                                 const float *beta, const float *mean, const float *rstd, vla_act act, bool batch,
-                                 float *dx, float *dgamma, float *dbeta)
+				 const float *beta, const float *mean, const float *rstd, vla_act act, bool batch,
+				 float *dx, float *dgamma, float *dbeta)
 {
 	for (size_t i = 0; i < c; i++) {
 		double s = 0, q = 0, n = rows ? (double)rows : 1;
@@ -120,7 +113,8 @@ void vla_batch_norm_backward_ref(size_t rows, size_t c, const float *x, const fl
 					s += g;
 					q += g * h;
 				} else {
-					dx[r * c + i] += (float)(gamma[i] * rstd[i] * (batch ? g - s / n - h * q / n : g));
+					dx[r * c + i] +=
+						(float)(gamma[i] * rstd[i] * (batch ? g - s / n - h * q / n : g));
 				}
 			}
 		dgamma[i] += (float)q;
@@ -140,7 +134,8 @@ static void row_moments(size_t c, const float *x, float eps, double *mean, doubl
 	*rstd = 1 / sqrt(q / (double)c + eps);
 }
 
-void vla_layer_norm_ref(size_t rows, size_t c, const float *x, const float *gamma, const float *beta, float eps, float *y)
+void vla_layer_norm_ref(size_t rows, size_t c, const float *x, const float *gamma, const float *beta, float eps,
+			float *y)
 {
 	for (size_t r = 0; r < rows && c; r++) {
 		double m, s;
@@ -151,7 +146,7 @@ void vla_layer_norm_ref(size_t rows, size_t c, const float *x, const float *gamm
 }
 
 void vla_layer_norm_backward_ref(size_t rows, size_t c, const float *x, const float *dy, const float *gamma, float eps,
-                                 float *dx, float *dgamma, float *dbeta)
+				 float *dx, float *dgamma, float *dbeta)
 {
 	for (size_t r = 0; r < rows && c; r++) {
 		double m, s, a = 0, b = 0;
@@ -206,11 +201,13 @@ void vla_attention_ref(const vla_attention_shape *s, const float *q, const float
 						if (s->causal && j + s->tq > i + s->tk)
 							continue;
 						const float *key = k + (n * s->tk + j) * w + h;
-						double z = dot(q + (n * s->tq + i) * w + h, key, s->d) / sqrt((double)s->d);
+						double z = dot(q + (n * s->tq + i) * w + h, key, s->d) /
+							   sqrt((double)s->d);
 						top = pass == 0 ? fmax(top, z) : top;
 						sum += pass == 1 ? exp(z - top) : 0;
 						for (size_t e = 0; pass == 2 && e < s->d; e++)
-							o[e] += (float)(exp(z - top) / sum * v[(n * s->tk + j) * w + h + e]);
+							o[e] += (float)(exp(z - top) / sum *
+									v[(n * s->tk + j) * w + h + e]);
 					}
 			}
 }

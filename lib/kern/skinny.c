@@ -1,6 +1,6 @@
 /* Matrix products whose right factor is small enough to stay in cache: the 1x1 convolutions of narrow networks, where a
- * general product spends its time on copying. The left factor is read in place; the right one is laid out once in panels of
- * sixteen columns. A tile of six rows and sixteen columns is kept in registers. */
+ * general product spends its time on copying. The left factor is read in place; the right one is laid out once in
+ * panels of sixteen columns. A tile of six rows and sixteen columns is kept in registers. */
 #include "kern/skinny.h"
 
 #include "kern/clones.h"
@@ -11,7 +11,8 @@
 
 bool vla_skinny_fits(size_t N, size_t K)
 {
-#if defined(__x86_64__) && defined(__GNUC__)
+	// A build without versions for wide lanes leaves all to OpenBLAS, but a sanitizer's is there to see this code run.
+#if defined(VLA_HAVE_CLONES) || defined(__AVX2__) || defined(__SANITIZE_ADDRESS__)
 	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
 		return false;
 #elif !defined(__aarch64__)
@@ -26,8 +27,8 @@ bool vla_skinny_fits(size_t N, size_t K)
 }
 
 // One tile: C [mr, n] (+)= A [mr, K] panel [K, 16]. A's element (i, k) is at a[i * ra + k * ca].
-VLA_INLINE void tile(size_t mr, size_t half, size_t n, size_t K, const float *a, size_t ra, size_t ca, const float *panel,
-                     bool add, float *c, size_t ldc)
+VLA_INLINE void tile(size_t mr, size_t half, size_t n, size_t K, const float *a, size_t ra, size_t ca,
+		     const float *panel, bool add, float *c, size_t ldc)
 {
 	vla_v8 s0[MR], s1[MR];
 #pragma GCC unroll 6
@@ -66,7 +67,7 @@ VLA_INLINE void tile(size_t mr, size_t half, size_t n, size_t K, const float *a,
 
 #define TILE(mr) \
 	VLA_CLONES static void tile_##mr(size_t n, size_t K, const float *a, size_t ra, size_t ca, const float *panel, \
-	                                 bool add, float *c, size_t ldc) \
+					 bool add, float *c, size_t ldc) \
 	{ \
 		if (n <= 8) \
 			tile(mr, 1, n, K, a, ra, ca, panel, add, c, ldc); \
@@ -83,9 +84,10 @@ TILE(6)
 
 // All columns of mr rows, or all rows of a panel: tiles as equal as can be.
 static void rows_panel(size_t M, size_t n, size_t K, const float *a, size_t ra, size_t ca, const float *panel, bool add,
-                       float *c, size_t ldc)
+		       float *c, size_t ldc)
 {
-	static void (*const tiles[])(size_t, size_t, const float *, size_t, size_t, const float *, bool, float *, size_t) = {
+	static void (*const tiles[])(size_t, size_t, const float *, size_t, size_t, const float *, bool, float *,
+				     size_t) = {
 		NULL, tile_1, tile_2, tile_3, tile_4, tile_5, tile_6,
 	};
 	for (size_t left = (M + MR - 1) / MR; left; left--) {
@@ -116,20 +118,20 @@ VLA_CLONES static void pack(size_t N, size_t K, const float *b, size_t rb, size_
 #define ROWS 48 // of A that are multiplied with every panel before the next
 
 void vla_skinny_rows(bool tb, size_t M, size_t N, size_t K, const float *A, size_t lda, const float *B, size_t ldb,
-                     bool add, float *C, size_t ldc)
+		     bool add, float *C, size_t ldc)
 {
 	float panels[VLA_SKINNY_PANELS];
 	pack(N, K, B, tb ? 1 : ldb, tb ? ldb : 1, panels);
 	for (size_t i = 0; i < M; i += ROWS) {
 		size_t m = M - i < ROWS ? M - i : ROWS;
 		for (size_t j = 0; j < N; j += NR)
-			rows_panel(m, N - j < NR ? N - j : NR, K, A + i * lda, lda, 1, panels + j * K, add, C + i * ldc + j,
-			           ldc);
+			rows_panel(m, N - j < NR ? N - j : NR, K, A + i * lda, lda, 1, panels + j * K, add,
+				   C + i * ldc + j, ldc);
 	}
 }
 
 void vla_skinny_tall(size_t M, size_t N, size_t K, const float *A, size_t lda, const float *B, size_t ldb, bool add,
-                     float *C, size_t ldc)
+		     float *C, size_t ldc)
 {
 	float panels[TALL_BLOCK * NR];
 	for (size_t k = 0; k < K; k += TALL_BLOCK) {

@@ -10,9 +10,9 @@
 bool vla_skinny_fits(size_t N, size_t K);
 /* C [M, N] = A [M, K] B, or += with add; B is [K, N], with tb stored [N, K]. */
 void vla_skinny_rows(bool tb, size_t M, size_t N, size_t K, const float *A, size_t lda, const float *B, size_t ldb,
-                     bool add, float *C, size_t ldc);
+		     bool add, float *C, size_t ldc);
 /* C [M, N] = A^T B, or += with add; A is [K, M], B [K, N], K long, vla_skinny_fits(N, M). */
 void vla_skinny_tall(size_t M, size_t N, size_t K, const float *A, size_t lda, const float *B, size_t ldb, bool add,
-                     float *C, size_t ldc);
+		     float *C, size_t ldc);
 
 #endif

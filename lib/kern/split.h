@@ -8,7 +8,7 @@
 void vla_blas_init(void);
 /* One product in this thread; vla_blas_init must have run. */
 void vla_sgemm(bool ta, bool tb, size_t M, size_t N, size_t K, float alpha, const float *A, size_t lda, const float *B,
-               size_t ldb, float beta, float *C, size_t ldc);
+	       size_t ldb, float beta, float *C, size_t ldc);
 /* The matrix of an f32 packed form, NULL for the others. */
 const float *vla_packed_f32(const vla_packed *p);
 /* Length of the pieces into which `len` rows (or columns) of C are cut. */

@@ -1,5 +1,6 @@
 /* Elementary functions in f32 that the vectoriser can spread over lanes: no branches, no calls. Polynomials were fitted
- * by reweighted least squares on Chebyshev nodes; relative errors are below 3e-7 where the result is a normal number. */
+ * by reweighted least squares on Chebyshev nodes; relative errors are below 3e-7 where the result is a normal number.
+ */
 #ifndef VLA_KERN_VECMATH_H
 #define VLA_KERN_VECMATH_H
 

@@ -1,7 +1,7 @@
-/* Matrix products against this machine's peak, in one run: the peak is OpenBLAS's own multithreaded sgemm on a large square.
- * Rows: whole-batch products of the towers in f32 (ratio to the peak, at least 0.85 asked of those marked so), the narrow
- * products of convolution networks (ratio to OpenBLAS's threads on the same shape), bf16 and int8 (ratio to our f32, and the
- * cosine with it). Rounds are interleaved and the best of each counts, since other programs may run.
+/* Matrix products against this machine's peak, in one run: the peak is OpenBLAS's own multithreaded sgemm on a large
+ *square. Rows: whole-batch products of the towers in f32 (ratio to the peak, at least 0.85 asked of those marked so),
+ *the narrow products of convolution networks (ratio to OpenBLAS's threads on the same shape), bf16 and int8 (ratio to
+ *our f32, and the cosine with it). Rounds are interleaved and the best of each counts, since other programs may run.
  *
  *	bench_gemm [threads]
  */
@@ -42,8 +42,14 @@ static struct data make(size_t M, size_t N, size_t K)
 {
 	vla_rng rng;
 	vla_rng_seed(&rng, M, N);
-	return (struct data){ M, N, K, random_floats(&rng, M * K), random_floats(&rng, N * K), random_floats(&rng, N),
-		              random_floats(&rng, M * N), random_floats(&rng, M * N) };
+	return (struct data){ M,
+			      N,
+			      K,
+			      random_floats(&rng, M * K),
+			      random_floats(&rng, N * K),
+			      random_floats(&rng, N),
+			      random_floats(&rng, M * N),
+			      random_floats(&rng, M * N) };
 }
 
 static void drop(struct data *d)
@@ -65,8 +71,8 @@ static double blas(const struct data *d, unsigned threads)
 {
 	openblas_set_num_threads((int)threads);
 	double t = now();
-	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)d->M, (int)d->N, (int)d->K, 1, d->A, (int)d->K, d->W, (int)d->K, 0,
-	            d->D, (int)d->N);
+	cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)d->M, (int)d->N, (int)d->K, 1, d->A, (int)d->K, d->W,
+		    (int)d->K, 0, d->D, (int)d->N);
 	t = now() - t;
 	openblas_set_num_threads(1);
 	return gflops(d, t);
@@ -101,7 +107,8 @@ static void low_precision(const struct data *d, vla_pool *pool, vla_compute c)
 		xx += (double)d->C[i] * d->C[i];
 		yy += (double)d->D[i] * d->D[i];
 	}
-	printf("%s\t%zu\t%zu\t%zu\t%.1f\t%.2f of f32, cosine %.6f\n", name, d->M, d->N, d->K, best, best / f32, xy / sqrt(xx * yy));
+	printf("%s\t%zu\t%zu\t%zu\t%.1f\t%.2f of f32, cosine %.6f\n", name, d->M, d->N, d->K, best, best / f32,
+	       xy / sqrt(xx * yy));
 	vla_packed_free(p);
 }
 
@@ -112,12 +119,12 @@ int main(int argc, char **argv)
 		size_t M, N, K;
 		bool whole; // a whole-batch product, measured against the peak
 	} rows[] = {
-		{ "square", 2048, 2048, 2048, true },       { "vit_mlp", 1600, 3072, 768, true },
-		{ "vit_mlp_back", 1600, 768, 3072, true },  { "vit_qkv", 1600, 768, 768, true },
-		{ "text_mlp", 2464, 2048, 512, true },      { "few_rows", 77, 2048, 512, false },
-		{ "expand_16_96", 32768, 96, 16, false },   { "project_96_16", 32768, 16, 96, false },
-		{ "expand_32_192", 8192, 192, 32, false },  { "project_192_32", 8192, 32, 192, false },
-		{ "expand_64_384", 2048, 384, 64, false },  { "head_160_640", 1024, 640, 160, false },
+		{ "square", 2048, 2048, 2048, true },      { "vit_mlp", 1600, 3072, 768, true },
+		{ "vit_mlp_back", 1600, 768, 3072, true }, { "vit_qkv", 1600, 768, 768, true },
+		{ "text_mlp", 2464, 2048, 512, true },     { "few_rows", 77, 2048, 512, false },
+		{ "expand_16_96", 32768, 96, 16, false },  { "project_96_16", 32768, 16, 96, false },
+		{ "expand_32_192", 8192, 192, 32, false }, { "project_192_32", 8192, 32, 192, false },
+		{ "expand_64_384", 2048, 384, 64, false }, { "head_160_640", 1024, 640, 160, false },
 	};
 	vla_err err;
 	vla_pool *pool;

@@ -1,5 +1,5 @@
-/* The search kernel against the memory: GB/s of stored vectors read for one query, beside a plain sum over the same bytes and
- * a copy of them; GFLOP/s for many queries.
+/* The search kernel against the memory: GB/s of stored vectors read for one query, beside a plain sum over the same
+ *bytes and a copy of them; GFLOP/s for many queries.
  *
  *	bench_scores [rows] [dim] [threads]
  */

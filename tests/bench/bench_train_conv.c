@@ -1,5 +1,5 @@
-/* Training speed of an inverted-residual convolution network (MobileNetV2's layout at a given width): pictures a second,
- * forward and backward, and the share of each operator. The same shapes in PyTorch: torch_conv.py.
+/* Training speed of an inverted-residual convolution network (MobileNetV2's layout at a given width): pictures a
+ *second, forward and backward, and the share of each operator. The same shapes in PyTorch: torch_conv.py.
  *
  *	bench_train_conv [width in per cent] [side] [batch] [threads] [steps]
  */
@@ -62,7 +62,8 @@ static vla_tensor *conv(struct net *m, vla_tensor *x, size_t out, size_t k, unsi
 	size_t in = x->dim[3], dim[] = { out, k, k, in };
 	unsigned pad = (unsigned)k / 2;
 	vla_param *w = param(m, "w", 4, dim, 0, sqrtf(2.0f / (float)(k * k * in)));
-	return norm(m, vla_conv2d(&m->g, x, vla_use(&m->g, w), NULL, (vla_conv_attr){ stride, pad, pad, pad, pad }), act);
+	return norm(m, vla_conv2d(&m->g, x, vla_use(&m->g, w), NULL, (vla_conv_attr){ stride, pad, pad, pad, pad }),
+		    act);
 }
 
 static vla_tensor *depthwise(struct net *m, vla_tensor *x, unsigned stride)
@@ -83,8 +84,9 @@ static size_t channels(const struct net *m, size_t c)
 
 static vla_tensor *forward(struct net *m, vla_tensor *x)
 {
-	static const size_t blocks[][4] = { // expansion, channels, repeats, stride of the first
-		{ 1, 16, 1, 1 }, { 6, 24, 2, 2 }, { 6, 32, 3, 2 }, { 6, 64, 4, 2 },
+	static const size_t blocks[][4] = {
+		// expansion, channels, repeats, stride of the first
+		{ 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
 		{ 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
 	};
 	m->layer = 0;
@@ -109,8 +111,9 @@ static vla_tensor *forward(struct net *m, vla_tensor *x)
 /* --- time of each operator: the nodes of one pass again, forward and then backward --- */
 
 #define KINDS 8
-static const char *const kind_name[KINDS] = { "conv2d 1x1", "conv2d 3x3", "conv2d_depthwise", "batch_norm", "add", "mean_pool",
-	                                      "other", "" };
+static const char *const kind_name[KINDS] = {
+	"conv2d 1x1", "conv2d 3x3", "conv2d_depthwise", "batch_norm", "add", "mean_pool", "other", ""
+};
 static double spent[2][KINDS];
 static vla_op timed[64];
 

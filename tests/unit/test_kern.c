@@ -1,8 +1,8 @@
-/* Every kernel against its plain reference on random shapes, among them sizes 0 and 1, and against itself on pools of other
- * sizes: those results are equal to the last bit.
+/* Every kernel against its plain reference on random shapes, among them sizes 0 and 1, and against itself on pools of
+ * other sizes: those results are equal to the last bit.
  *
- * A result may differ from the reference by tol times the largest entry: f32 sums of n terms err by about sqrt(n) 6e-8 of
- * the sum of magnitudes, which is far below the 2e-5 used for sums here and far below any wrong index or factor. */
+ * A result may differ from the reference by tol times the largest entry: f32 sums of n terms err by about sqrt(n) 6e-8
+ * of the sum of magnitudes, which is far below the 2e-5 used for sums here and far below any wrong index or factor. */
 #include "kern/kern.h"
 #include "kern/ref.h"
 #include "tap.h"
@@ -221,7 +221,8 @@ static void test_batch_norm(struct run *t)
 	result(t, mean, meanr, c, 1e-6);
 	result(t, var, varr, c, 1e-5);
 	bool batch = coin(t), add = coin(t);
-	float *dx = normal(t, n), *dxr = add ? copy(t, dx, n) : blank(t, n), *sums = blank(t, 2 * c), *sumsr = blank(t, 2 * c);
+	float *dx = normal(t, n), *dxr = add ? copy(t, dx, n) : blank(t, n), *sums = blank(t, 2 * c),
+	      *sumsr = blank(t, 2 * c);
 	for (size_t i = 0; i < c; i++)
 		rstd[i] = 1 / sqrtf(varr[i] + 1e-3f);
 	for (size_t i = 0; i < n; i++) { // away from the kinks
@@ -232,7 +233,8 @@ static void test_batch_norm(struct run *t)
 			if (fabs(z - near[e]) < 1e-4)
 				dy[i] = 0;
 	}
-	vla_batch_norm_backward(t->pool, rows, c, x, dy, gamma, beta, meanr, rstd, act, batch, add, dx, sums, sums + c, ws);
+	vla_batch_norm_backward(t->pool, rows, c, x, dy, gamma, beta, meanr, rstd, act, batch, add, dx, sums, sums + c,
+				ws);
 	vla_batch_norm_backward_ref(rows, c, x, dy, gamma, beta, meanr, rstd, act, batch, dxr, sumsr, sumsr + c);
 	result(t, dx, dxr, n, 2e-5);
 	result(t, sums, sumsr, 2 * c, 2e-5);
@@ -273,7 +275,7 @@ static void test_layer_norm(struct run *t)
 	vla_layer_norm_forward(t->pool, rows, c, x, gamma, beta, 1e-3f, y, mean, rstd);
 	vla_layer_norm_ref(rows, c, x, gamma, beta, 1e-3f, yr);
 	vla_layer_norm_backward(t->pool, rows, c, x, dy, gamma, mean, rstd, add, dx, d, d + c,
-	                        blank(t, vla_layer_norm_ws(rows, c)));
+				blank(t, vla_layer_norm_ws(rows, c)));
 	vla_layer_norm_backward_ref(rows, c, x, dy, gamma, 1e-3f, dxr, dr, dr + c);
 	result(t, y, yr, n, 2e-5);
 	result(t, dx, dxr, n, 2e-5);
@@ -488,7 +490,8 @@ int main(int argc, char **argv)
 	test_int8();
 	vla_act act;
 	ok(vla_act_parse("gelu_pytorch_tanh", &act, &err) == VLA_OK && act == VLA_ACT_GELU_TANH, "activation by name");
-	ok(vla_act_parse("gelv", &act, &err) == VLA_EUNSUPPORTED && strstr(err.msg, "gelu"), "nearest name: %s", err.msg);
+	ok(vla_act_parse("gelv", &act, &err) == VLA_EUNSUPPORTED && strstr(err.msg, "gelu"), "nearest name: %s",
+	   err.msg);
 	vla_pool_free(pools[0]);
 	vla_pool_free(pools[1]);
 	vla_arena_free(arena);
