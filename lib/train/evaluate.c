@@ -185,6 +185,19 @@ static vla_status measure(struct eval *e)
 	return vla_recipe_choice(e->t->r, "eval", e->sec, "kind") ? zero_shot(e) : retrieval(e);
 }
 
+vla_status vla_evaluate_check(vla_trainer *t, vla_err *err)
+{
+	vla_status s = VLA_OK;
+	for (size_t i = 0; s == VLA_OK && vla_recipe_section(t->r, "eval", i); i++) {
+		struct eval e = { .t = t, .sec = vla_recipe_section(t->r, "eval", i) };
+		e.own.recipe = t->r;
+		s = vla_data_open(&e.own, "eval", e.sec, &e.d, err);
+		vla_data_close(&e.d);
+		vla_intern_release(&e.own.classes);
+	}
+	return s;
+}
+
 vla_status vla_evaluate(vla_trainer *t, const char *stage, uint64_t step, bool last, vla_err *err)
 {
 	char *path = vla_format("%s/eval.tsv", t->o->dir);

@@ -95,6 +95,7 @@ static vla_status set_up(vla_trainer *t, vla_err *err)
 	if (!t->o->dry_run && mkdir(t->o->dir, 0777) && errno != EEXIST)
 		return vla_fail(err, VLA_EIO, "cannot make '%s': %s", t->o->dir, strerror(errno));
 	VLA_TRY(vla_corpus_open(r, t->o->warn, t->o->ctx, &t->corpus, err));
+	VLA_TRY(vla_evaluate_check(t, err));
 	VLA_TRY(vla_setup_tokenizer(t, err));
 	VLA_TRY(vla_setup_model(t, err));
 	VLA_TRY(vla_setup_init(t, err));

@@ -55,6 +55,8 @@ vla_status vla_state_log(vla_trainer *t, vla_err *err) VLA_MUST_USE;
 void vla_state_swap_ema(vla_trainer *t);
 
 /* evaluate.c */
+/* Opens what the [eval] sections name, so that a mistake shows before hours of training. */
+vla_status vla_evaluate_check(vla_trainer *t, vla_err *err) VLA_MUST_USE;
 vla_status vla_evaluate(vla_trainer *t, const char *stage, uint64_t step, bool last, vla_err *err) VLA_MUST_USE;
 bool vla_evaluate_due(const vla_trainer *t, uint64_t step, bool last);
 

@@ -4,7 +4,7 @@
 usage: manifest.py ROOT >vla-mini.tsv
 
 ROOT holds NAME.tsv files with the columns file, split, class, class_zh, caption, source (file is relative to ROOT).
-The result has one row a text: file, split, group, en, zh, caption.
+The result has one row a text: file, split, group, en, zh, caption, set.
 group is the set of pictures that a row belongs to; sets with many pictures of few classes are cut, and emoji whose row
 number is a multiple of 5 are held out. names.tsv beside this script gives fuller English and Chinese names of classes.
 """
@@ -32,7 +32,7 @@ def main():
     here = os.path.dirname(os.path.abspath(__file__))
     names = {r["class"]: (r["en"], r["zh"]) for r in rows(os.path.join(here, "names.tsv"))}
     out = csv.writer(sys.stdout, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
-    out.writerow(["file", "split", "group", "en", "zh", "caption"])
+    out.writerow(["file", "split", "group", "en", "zh", "caption", "set"])
     for name, group in SETS.items():
         seen = {}
         for r in rows(os.path.join(root, name + ".tsv")):
@@ -43,13 +43,13 @@ def main():
             en, zh = r["class"], r["class_zh"]
             if en in names:
                 en, zh = names[en][0], zh or names[en][1]
-            out.writerow([r["file"], r["split"], group, en, zh, r["caption"]])
+            out.writerow([r["file"], r["split"], group, en, zh, r["caption"], name])
     emoji = 0
     for r in rows(os.path.join(root, "packs.tsv")):
         if r["source"] == "emoji-noto":
             emoji += 1
             split = "test" if emoji % 5 == 0 else "train"
-            out.writerow([r["file"], split, "emoji", r["class"], r["class_zh"], ""])
+            out.writerow([r["file"], split, "emoji", r["class"], r["class_zh"], "", "emoji-noto"])
 
 
 main()
