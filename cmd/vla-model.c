@@ -14,7 +14,8 @@ static struct {
 
 static const struct opt_row rows[] = {
 	{ 't', "tensors", VLA_OPT_FLAG, &opt.tensors, NULL, "show: list the stored tensors instead", NULL },
-	{ 0, "dtype", VLA_OPT_STRING, &opt.dtype, "TYPE", "new, convert: store weights as f32 (default), f16, bf16 or i8", NULL },
+	{ 0, "dtype", VLA_OPT_STRING, &opt.dtype, "TYPE",
+	  "new, convert: store weights as f32 (default), f16, bf16 or i8", NULL },
 	{ 0, "tokenizer", VLA_OPT_STRING, &opt.tokenizer, "DIR", "new: where the tokenizer's files are", NULL },
 	{ 0 },
 };
@@ -84,7 +85,8 @@ static void list_tensors(const char *dir)
 		if (com.format == FORMAT_JSONL) {
 			printf("{\"name\": ");
 			print_json_string(t->name);
-			printf(", \"dtype\": \"%s\", \"shape\": %s, \"bytes\": %zu}\n", vla_dtype_name(t->dtype), shape, t->bytes);
+			printf(", \"dtype\": \"%s\", \"shape\": %s, \"bytes\": %zu}\n", vla_dtype_name(t->dtype), shape,
+			       t->bytes);
 		} else {
 			printf("%s\t%s\t%s\t%zu\n", t->name, vla_dtype_name(t->dtype), shape, t->bytes);
 		}

@@ -66,8 +66,8 @@ void *vla_arena_alloc(vla_arena *a, size_t n, size_t size); /* 64-byte aligned, 
 void *vla_arena_zalloc(vla_arena *a, size_t n, size_t size);
 void vla_arena_reset(vla_arena *a);
 vla_arena_mark vla_arena_get_mark(const vla_arena *a);
-void vla_arena_rewind(vla_arena *a, vla_arena_mark m); /* frees all that came after m */
-size_t vla_arena_bytes(const vla_arena *a);            /* held in all */
+void vla_arena_rewind(vla_arena *a, vla_arena_mark m);                     /* frees all that came after m */
+size_t vla_arena_bytes(const vla_arena *a);                                /* held in all */
 bool vla_arena_after(const vla_arena *a, vla_arena_mark m, const void *p); /* p was allocated after m */
 
 /* Calls fn(ctx, begin, end, worker) over pieces that cover [0, n), each at least `grain` long but the last.

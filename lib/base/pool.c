@@ -106,8 +106,8 @@ vla_status vla_pool_new(unsigned n, vla_pool **out, vla_err *err)
 		if (w)
 			*w = (struct worker){ p, i };
 		if (!w || pthread_create(&t[i - 1], NULL, work, w) != 0) {
-			vla_status s = w ? vla_fail(err, VLA_EIO, "cannot start thread %u of %u", i + 1, n)
-					 : vla_nomem(err);
+			vla_status s =
+				w ? vla_fail(err, VLA_EIO, "cannot start thread %u of %u", i + 1, n) : vla_nomem(err);
 			free(w);
 			vla_pool_free(p);
 			return s;

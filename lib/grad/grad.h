@@ -100,12 +100,13 @@ struct vla_op {
 	 * see vla_op_refuse in op.h. */
 	vla_status (*shape)(const vla_node *nd, vla_tensor *out, vla_err *err);
 	/* Fills out->data; may put what backward needs into nd->saved (from vla_save) when taping. Without a tape all
-	 * that was allocated in the arena is dropped afterwards, so scratch memory may come from there. NULL with view. */
+	 * that was allocated in the arena is dropped afterwards, so scratch memory may come from there. NULL with view.
+	 */
 	vla_status (*forward)(vla_step *g, vla_node *nd, vla_err *err);
 	/* Adds to in[i]->grad for each input with wants_grad; arena memory is scratch here. NULL: not differentiable
 	 * (with view: the gradient passes through). */
 	vla_status (*backward)(vla_step *g, vla_node *nd, vla_err *err);
-	bool sets_grad;     /* backward asks vla_grad_add(in[0]) and may write that gradient, which is not cleared before */
+	bool sets_grad; /* backward asks vla_grad_add(in[0]) and may write that gradient, which is not cleared before */
 	bool grad_in_place; /* with sets_grad: in[0]->grad may be out->grad when in[0] has none yet */
 	bool inplace;       /* forward works with out->data == in[0]->data */
 	bool view;          /* out shares in[0]'s data under another shape */

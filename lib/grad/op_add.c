@@ -1,4 +1,5 @@
-/* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table) or be one number. */
+/* Sum of two tensors; the second may be repeated over leading dimensions (a bias, a position table) or be one number.
+ */
 #include "grad/broadcast.h"
 
 #include "kern/clones.h"
@@ -60,11 +61,8 @@ static bool add_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out)
 		unsigned na, nb;
 		size_t a[3], b[3];
 	} c[] = {
-		{ 2, 2, { 3, 5 }, { 3, 5 } },
-		{ 3, 1, { 2, 3, 70 }, { 70 } },
-		{ 3, 2, { 4, 3, 2 }, { 3, 2 } },
-		{ 2, 1, { 7, 1 }, { 1 } },
-		{ 2, 1, { 7, 3 }, { 1 } },
+		{ 2, 2, { 3, 5 }, { 3, 5 } }, { 3, 1, { 2, 3, 70 }, { 70 } }, { 3, 2, { 4, 3, 2 }, { 3, 2 } },
+		{ 2, 1, { 7, 1 }, { 1 } },    { 2, 1, { 7, 3 }, { 1 } },
 	};
 	if (i >= sizeof c / sizeof c[0])
 		return false;

@@ -11,8 +11,13 @@ static vla_attention_shape attention_sizes(const vla_node *nd)
 {
 	const struct attr *a = nd->attr;
 	const vla_tensor *q = nd->in[0], *k = nd->in[1];
-	return (vla_attention_shape){ .n = q->dim[0], .tq = q->dim[1], .tk = k->dim[1], .heads = a->heads,
-				      .d = q->dim[2] / a->heads, .causal = a->causal, .lens = a->lens };
+	return (vla_attention_shape){ .n = q->dim[0],
+				      .tq = q->dim[1],
+				      .tk = k->dim[1],
+				      .heads = a->heads,
+				      .d = q->dim[2] / a->heads,
+				      .causal = a->causal,
+				      .lens = a->lens };
 }
 
 static vla_status attention_shape(const vla_node *nd, vla_tensor *out, vla_err *err)

@@ -102,8 +102,8 @@ static bool norm_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out)
 		bool training;
 		vla_act act;
 	} c[] = {
-		{ 12, 3, true, VLA_ACT_NONE },   { 12, 3, false, VLA_ACT_NONE }, { 40, 17, true, VLA_ACT_SILU },
-		{ 9, 20, false, VLA_ACT_GELU },  { 33, 8, true, VLA_ACT_TANH },
+		{ 12, 3, true, VLA_ACT_NONE },  { 12, 3, false, VLA_ACT_NONE }, { 40, 17, true, VLA_ACT_SILU },
+		{ 9, 20, false, VLA_ACT_GELU }, { 33, 8, true, VLA_ACT_TANH },
 	};
 	if (i >= sizeof c / sizeof c[0])
 		return false;

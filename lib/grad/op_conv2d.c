@@ -6,9 +6,18 @@ static vla_conv_shape conv_shape(const vla_node *nd)
 {
 	const vla_tensor *x = nd->in[0], *w = nd->in[1], *out = nd->out;
 	const vla_conv_attr *a = nd->attr;
-	return (vla_conv_shape){ .n = x->dim[0], .h = x->dim[1], .w = x->dim[2], .c = x->dim[3], .oh = out->dim[1],
-				 .ow = out->dim[2], .oc = out->dim[3], .kh = w->dim[1], .kw = w->dim[2],
-				 .stride = a->stride, .pad_top = a->pad_top, .pad_left = a->pad_left };
+	return (vla_conv_shape){ .n = x->dim[0],
+				 .h = x->dim[1],
+				 .w = x->dim[2],
+				 .c = x->dim[3],
+				 .oh = out->dim[1],
+				 .ow = out->dim[2],
+				 .oc = out->dim[3],
+				 .kh = w->dim[1],
+				 .kw = w->dim[2],
+				 .stride = a->stride,
+				 .pad_top = a->pad_top,
+				 .pad_left = a->pad_left };
 }
 
 static vla_status conv2d_shape(const vla_node *nd, vla_tensor *out, vla_err *err)

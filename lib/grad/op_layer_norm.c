@@ -34,9 +34,8 @@ static vla_status layer_norm_backward(vla_step *g, vla_node *nd, vla_err *err)
 	if (!ws)
 		return vla_nomem(err);
 	vla_layer_norm_backward(g->pool, rows, c, x->data, nd->out->grad, gamma->data, saved, saved + rows,
-				x->wants_grad && vla_grad_add(x),
-				x->wants_grad ? x->grad : NULL, gamma->wants_grad ? gamma->grad : NULL,
-				beta->wants_grad ? beta->grad : NULL, ws);
+				x->wants_grad && vla_grad_add(x), x->wants_grad ? x->grad : NULL,
+				gamma->wants_grad ? gamma->grad : NULL, beta->wants_grad ? beta->grad : NULL, ws);
 	return VLA_OK;
 }
 

@@ -34,8 +34,8 @@ static vla_status linear_backward(vla_step *g, vla_node *nd, vla_err *err)
 	size_t out = w->dim[0], in = w->dim[1], rows = vla_rows(nd->out);
 	const float *dy = nd->out->grad;
 	if (x->wants_grad)
-		vla_gemm(g->pool, false, false, rows, in, out, 1, dy, out, w->data, in,
-			 vla_grad_add(x) ? 1.0f : 0.0f, x->grad, in);
+		vla_gemm(g->pool, false, false, rows, in, out, 1, dy, out, w->data, in, vla_grad_add(x) ? 1.0f : 0.0f,
+			 x->grad, in);
 	if (w->wants_grad) {
 		float *ws = vla_arena_alloc(g->arena, vla_gemm_tall_ws(out, in, rows), sizeof *ws);
 		if (!ws)

@@ -1,4 +1,5 @@
-/* Matrix product of the last two dimensions; leading ones are a batch. A right factor without them serves the whole batch. */
+/* Matrix product of the last two dimensions; leading ones are a batch. A right factor without them serves the whole
+ * batch. */
 #include "grad/op.h"
 
 struct attr {
@@ -59,14 +60,17 @@ static void forward_one(void *ctx, size_t begin, size_t end, unsigned worker)
 	const struct sizes *s = &j->s;
 	(void)worker;
 	for (size_t i = begin; i < end; i++)
-		vla_gemm(NULL, j->t.ta, j->t.tb, s->m, s->n, s->k, 1, j->a + i * s->m * s->k, s->lda, j->b + i * s->stride_b,
-			 s->ldb, 0, j->out + i * s->m * s->n, s->n);
+		vla_gemm(NULL, j->t.ta, j->t.tb, s->m, s->n, s->k, 1, j->a + i * s->m * s->k, s->lda,
+			 j->b + i * s->stride_b, s->ldb, 0, j->out + i * s->m * s->n, s->n);
 }
 
 static vla_status matmul_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
-	struct job j = { .s = sizes_of(nd), .t = *(const struct attr *)nd->attr, .a = nd->in[0]->data,
-			 .b = nd->in[1]->data, .out = nd->out->data };
+	struct job j = { .s = sizes_of(nd),
+			 .t = *(const struct attr *)nd->attr,
+			 .a = nd->in[0]->data,
+			 .b = nd->in[1]->data,
+			 .out = nd->out->data };
 	(void)err;
 	if (j.s.batch == 1)
 		vla_gemm(g->pool, j.t.ta, j.t.tb, j.s.m, j.s.n, j.s.k, 1, j.a, j.s.lda, j.b, j.s.ldb, 0, j.out, j.s.n);
@@ -102,8 +106,13 @@ static void backward_one(void *ctx, size_t begin, size_t end, unsigned worker)
 static vla_status matmul_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
 	vla_tensor *a = nd->in[0], *b = nd->in[1];
-	struct job j = { .s = sizes_of(nd), .t = *(const struct attr *)nd->attr, .a = a->data, .b = b->data,
-			 .d = nd->out->grad, .da = a->wants_grad ? a->grad : NULL, .db = b->wants_grad ? b->grad : NULL };
+	struct job j = { .s = sizes_of(nd),
+			 .t = *(const struct attr *)nd->attr,
+			 .a = a->data,
+			 .b = b->data,
+			 .d = nd->out->grad,
+			 .da = a->wants_grad ? a->grad : NULL,
+			 .db = b->wants_grad ? b->grad : NULL };
 	(void)err;
 	// Entries that share b add to one gradient, so they go one after the other.
 	if (j.s.batch > 1 && j.s.stride_b)
@@ -121,7 +130,8 @@ static bool matmul_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **ou
 	bool ta = i & 1, tb = i & 2;
 	size_t a[] = { 2, ta ? 4 : 3, ta ? 3 : 4 }, b[] = { 2, tb ? 5 : 4, tb ? 4 : 5 };
 	unsigned cut_a = i / 4 == 1, cut_b = i / 4 >= 1; // batches, plain matrices, a shared right factor
-	vla_tensor *x = vla_sample_normal(g, rng, 3 - cut_a, a + cut_a), *y = vla_sample_normal(g, rng, 3 - cut_b, b + cut_b);
+	vla_tensor *x = vla_sample_normal(g, rng, 3 - cut_a, a + cut_a),
+		   *y = vla_sample_normal(g, rng, 3 - cut_b, b + cut_b);
 	*out = vla_matmul(g, x, y, ta, tb);
 	return true;
 }

@@ -21,8 +21,8 @@ static vla_status softmax_backward(vla_step *g, vla_node *nd, vla_err *err)
 	vla_tensor *x = nd->in[0];
 	(void)err;
 	if (x->wants_grad)
-		vla_softmax_backward(g->pool, vla_rows(x), vla_last_dim(x), nd->out->data, nd->out->grad, vla_grad_add(x),
-				     x->grad);
+		vla_softmax_backward(g->pool, vla_rows(x), vla_last_dim(x), nd->out->data, nd->out->grad,
+				     vla_grad_add(x), x->grad);
 	return VLA_OK;
 }
 

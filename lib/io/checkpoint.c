@@ -1,5 +1,6 @@
-/* Checkpoints: one safetensors file or the shards that an index names, mapped read-only, as one sorted list of tensors. A file
- * that shrinks while it is mapped kills the process (SIGBUS), as with every mmap reader: writers here rename, never rewrite. */
+/* Checkpoints: one safetensors file or the shards that an index names, mapped read-only, as one sorted list of tensors.
+ * A file that shrinks while it is mapped kills the process (SIGBUS), as with every mmap reader: writers here rename,
+ * never rewrite. */
 #include "io/file.h"
 #include "io/json.h"
 #include "io/safetensors.h"
@@ -79,7 +80,8 @@ static vla_status add_indexed(vla_checkpoint *c, const char *path, const json_t 
 	const char *key, *slash = strrchr(path, '/');
 	int dir = slash ? (int)(slash - path) + 1 : 0;
 	json_t *v;
-	json_object_foreach((json_t *)map, key, v) {
+	json_object_foreach((json_t *)map, key, v)
+	{
 		const char *file = json_string_value(v);
 		if (!plain_name(file))
 			return vla_fail(err, VLA_EFORMAT, "'%s': bad shard name for tensor '%s'", path, key);
@@ -97,10 +99,8 @@ static vla_status add_indexed(vla_checkpoint *c, const char *path, const json_t 
 	if (c->n == json_object_size(map))
 		return VLA_OK;
 	qsort(c->t, c->n, sizeof *c->t, by_name);
-	json_object_foreach((json_t *)map, key, v)
-		if (!vla_checkpoint_get(c, key))
-			return vla_fail(err, VLA_ECORRUPT, "'%s': tensor '%s' is not in its shard '%s'", path, key,
-					json_string_value(v));
+	json_object_foreach((json_t *)map, key, v) if (!vla_checkpoint_get(c, key)) return vla_fail(
+		err, VLA_ECORRUPT, "'%s': tensor '%s' is not in its shard '%s'", path, key, json_string_value(v));
 	return VLA_OK;
 }
 
@@ -115,7 +115,7 @@ static vla_status open_index(vla_checkpoint *c, const char *path, vla_err *err)
 	VLA_TRY(st);
 	const json_t *map = json_object_get(root, "weight_map");
 	st = json_is_object(map) ? add_indexed(c, path, map, err)
-	     : vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
+				 : vla_fail(err, VLA_EFORMAT, "'%s' has no weight_map", path);
 	json_decref(root);
 	return st;
 }
@@ -215,7 +215,8 @@ struct place {
 	size_t i;
 };
 
-// Wide elements first, so that each tensor is aligned to its element; then by name, so that equal contents give equal files.
+// Wide elements first, so that each tensor is aligned to its element; then by name, so that equal contents give equal
+// files.
 static int by_width(const void *a, const void *b)
 {
 	const vla_ct *x = ((const struct place *)a)->t, *y = ((const struct place *)b)->t;
@@ -252,7 +253,8 @@ static vla_status write_data(vla_outfile *o, const char *path, const vla_buf *he
 		const vla_ct *x = &t[order[i]];
 		good = x->bytes == 0 || fwrite(x->data, 1, x->bytes, f) == x->bytes;
 	}
-	return good ? vla_outfile_commit(o, err) : vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
+	return good ? vla_outfile_commit(o, err)
+		    : vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
 }
 
 vla_status vla_checkpoint_write(const char *path, const vla_ct *src, size_t n, const char *const *meta, vla_err *err)

@@ -1,6 +1,6 @@
-/* The safetensors format: u64 header length, JSON header {name: {dtype, shape, data_offsets}}, data. A header is taken for
- * hostile: every length is limited and every product checked before use, and the tensors must cover the data exactly, without
- * holes or overlaps, as the format's own reference demands. Values are not looked at here. */
+/* The safetensors format: u64 header length, JSON header {name: {dtype, shape, data_offsets}}, data. A header is taken
+ * for hostile: every length is limited and every product checked before use, and the tensors must cover the data
+ * exactly, without holes or overlaps, as the format's own reference demands. Values are not looked at here. */
 #include "io/safetensors.h"
 
 #include "io/json.h"
@@ -9,10 +9,10 @@ static const struct {
 	const char *name;
 	vla_dtype dtype;
 } dtypes[] = {
-	{ "F32", VLA_F32 }, { "F16", VLA_F16 }, { "BF16", VLA_BF16 }, { "I8", VLA_I8 },   { "F64", VLA_F64 },
-	{ "U8", VLA_U8 },   { "I16", VLA_I16 }, { "U16", VLA_U16 },   { "I32", VLA_I32 }, { "U32", VLA_U32 },
-	{ "I64", VLA_I64 }, { "U64", VLA_U64 }, { "BOOL", VLA_BOOL }, { "F8_E4M3", VLA_F8_E4M3 },
-	{ "F8_E5M2", VLA_F8_E5M2 },
+	{ "F32", VLA_F32 },   { "F16", VLA_F16 },         { "BF16", VLA_BF16 },       { "I8", VLA_I8 },
+	{ "F64", VLA_F64 },   { "U8", VLA_U8 },           { "I16", VLA_I16 },         { "U16", VLA_U16 },
+	{ "I32", VLA_I32 },   { "U32", VLA_U32 },         { "I64", VLA_I64 },         { "U64", VLA_U64 },
+	{ "BOOL", VLA_BOOL }, { "F8_E4M3", VLA_F8_E4M3 }, { "F8_E5M2", VLA_F8_E5M2 },
 };
 
 #define NDTYPES (sizeof dtypes / sizeof dtypes[0])
@@ -72,7 +72,8 @@ static vla_status parse_entry(const char *name, const json_t *v, const char *bas
 	VLA_TRY(parse_shape(json_object_get(v, "shape"), t, err));
 	const json_t *off = json_object_get(v, "data_offsets");
 	uint64_t begin, end;
-	if (json_array_size(off) != 2 || !natural(json_array_get(off, 0), &begin) || !natural(json_array_get(off, 1), &end))
+	if (json_array_size(off) != 2 || !natural(json_array_get(off, 0), &begin) ||
+	    !natural(json_array_get(off, 1), &end))
 		return vla_fail(err, VLA_EFORMAT, "tensor '%s' has no data_offsets", name);
 	if (begin > end || end > data_bytes)
 		return vla_fail(err, end > data_bytes ? VLA_ETRUNC : VLA_ECORRUPT,
@@ -108,7 +109,8 @@ static vla_status check_cover(const vla_ct *t, size_t n, const char *base, size_
 		if (p < at)
 			return vla_fail(err, VLA_ECORRUPT, "tensor '%s' overlaps another", t[i].name);
 		if (p > at)
-			return vla_fail(err, VLA_ECORRUPT, "%zu unused bytes before tensor '%s'", (size_t)(p - at), t[i].name);
+			return vla_fail(err, VLA_ECORRUPT, "%zu unused bytes before tensor '%s'", (size_t)(p - at),
+					t[i].name);
 		at = p + t[i].bytes;
 	}
 	if ((size_t)(at - base) != data_bytes)
@@ -122,9 +124,8 @@ static vla_status check_meta(const json_t *v, vla_err *err)
 	json_t *s;
 	if (!json_is_object(v))
 		return vla_fail(err, VLA_EFORMAT, "__metadata__ is not an object");
-	json_object_foreach((json_t *)v, key, s)
-		if (!json_is_string(s))
-			return vla_fail(err, VLA_EFORMAT, "__metadata__ key '%s' is not a string", key);
+	json_object_foreach((json_t *)v, key, s) if (!json_is_string(s)) return vla_fail(
+		err, VLA_EFORMAT, "__metadata__ key '%s' is not a string", key);
 	return VLA_OK;
 }
 
@@ -145,7 +146,8 @@ vla_status vla_safetensors_parse(const void *bytes, size_t n, json_t **header, v
 	for (int i = 7; i >= 0; i--)
 		len = len << 8 | (unsigned char)file[i];
 	if (len > VLA_SAFETENSORS_MAX_HEADER)
-		return vla_fail(err, VLA_EFORMAT, "not a safetensors file: a header of %llu bytes", (unsigned long long)len);
+		return vla_fail(err, VLA_EFORMAT, "not a safetensors file: a header of %llu bytes",
+				(unsigned long long)len);
 	if (len > n - 8)
 		return vla_fail(err, VLA_ETRUNC, "the file ends inside its header");
 	const char *base = file + 8 + len;
@@ -156,7 +158,8 @@ vla_status vla_safetensors_parse(const void *bytes, size_t n, json_t **header, v
 	vla_status st = parse_json(file + 8, (size_t)len, &root, err);
 	if (st == VLA_OK && !(list = vla_alloc(json_object_size(root), sizeof *list)))
 		st = vla_nomem(err);
-	json_object_foreach(root, key, v) {
+	json_object_foreach(root, key, v)
+	{
 		if (st != VLA_OK)
 			break;
 		if (strcmp(key, "__metadata__") == 0)
@@ -222,8 +225,8 @@ static vla_status add_meta(json_t *root, const char *const *meta, vla_err *err)
 	return VLA_OK;
 }
 
-vla_status vla_safetensors_header(const vla_ct *src, const size_t *order, size_t n, const char *const *meta, vla_buf *out,
-				  vla_err *err)
+vla_status vla_safetensors_header(const vla_ct *src, const size_t *order, size_t n, const char *const *meta,
+				  vla_buf *out, vla_err *err)
 {
 	uint64_t at = 0;
 	vla_status st = VLA_OK;

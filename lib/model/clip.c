@@ -1,15 +1,17 @@
-/* CLIP in the Hugging Face layout (model_type clip): Radford et al., "Learning Transferable Visual Models From Natural Language
- * Supervision", 2021. Missing keys take the defaults of the upstream classes (ViT-B/32). */
+/* CLIP in the Hugging Face layout (model_type clip): Radford et al., "Learning Transferable Visual Models From Natural
+ * Language Supervision", 2021. Missing keys take the defaults of the upstream classes (ViT-B/32). */
 #include "model/family.h"
 
 #define BLOCK_RULES(ours, stored) \
 	{ ours ".layers.#.norm1.~", stored ".encoder.layers.#.layer_norm1.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.norm2.~", stored ".encoder.layers.#.layer_norm2.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.attn.q.~", stored ".encoder.layers.#.self_attn.q_proj.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.attn.k.~", stored ".encoder.layers.#.self_attn.k_proj.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.attn.v.~", stored ".encoder.layers.#.self_attn.v_proj.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.attn.out.~", stored ".encoder.layers.#.self_attn.out_proj.~", VLA_LAYOUT_SAME }, \
-	{ ours ".layers.#.mlp.~", stored ".encoder.layers.#.mlp.~", VLA_LAYOUT_SAME }
+		{ ours ".layers.#.norm2.~", stored ".encoder.layers.#.layer_norm2.~", VLA_LAYOUT_SAME }, \
+		{ ours ".layers.#.attn.q.~", stored ".encoder.layers.#.self_attn.q_proj.~", VLA_LAYOUT_SAME }, \
+		{ ours ".layers.#.attn.k.~", stored ".encoder.layers.#.self_attn.k_proj.~", VLA_LAYOUT_SAME }, \
+		{ ours ".layers.#.attn.v.~", stored ".encoder.layers.#.self_attn.v_proj.~", VLA_LAYOUT_SAME }, \
+		{ ours ".layers.#.attn.out.~", stored ".encoder.layers.#.self_attn.out_proj.~", VLA_LAYOUT_SAME }, \
+	{ \
+		ours ".layers.#.mlp.~", stored ".encoder.layers.#.mlp.~", VLA_LAYOUT_SAME \
+	}
 
 static const vla_name_rule rules[] = {
 	{ "image.patch.weight", "vision_model.embeddings.patch_embedding.weight", VLA_LAYOUT_CONV },
@@ -38,11 +40,13 @@ struct options {
 #define AT(field) offsetof(struct options, field)
 #define TOWER_KEYS(width_, hidden_, heads_) \
 	{ "hidden_size", VLA_KEY_SIZE, AT(width), width_, 1, 65536, NULL }, \
-	{ "intermediate_size", VLA_KEY_SIZE, AT(hidden), hidden_, 1, 262144, NULL }, \
-	{ "num_hidden_layers", VLA_KEY_U32, AT(layers), 12, 0, 256, NULL }, \
-	{ "num_attention_heads", VLA_KEY_U32, AT(heads), heads_, 1, 1024, NULL }, \
-	{ "hidden_act", VLA_KEY_ACT, AT(act), VLA_ACT_QUICK_GELU, 0, 0, NULL }, \
-	{ "layer_norm_eps", VLA_KEY_F32, AT(eps), 1e-5, 0, 1, NULL }
+		{ "intermediate_size", VLA_KEY_SIZE, AT(hidden), hidden_, 1, 262144, NULL }, \
+		{ "num_hidden_layers", VLA_KEY_U32, AT(layers), 12, 0, 256, NULL }, \
+		{ "num_attention_heads", VLA_KEY_U32, AT(heads), heads_, 1, 1024, NULL }, \
+		{ "hidden_act", VLA_KEY_ACT, AT(act), VLA_ACT_QUICK_GELU, 0, 0, NULL }, \
+	{ \
+		"layer_norm_eps", VLA_KEY_F32, AT(eps), 1e-5, 0, 1, NULL \
+	}
 
 static const vla_key top_keys[] = {
 	{ "projection_dim", VLA_KEY_U32, AT(dim), 512, 1, 65536, NULL },
@@ -70,8 +74,8 @@ static const json_t *tower_config(const json_t *config, const char *name, const 
 static vla_status check_heads(const struct options *o, const char *where, vla_err *err)
 {
 	if (o->width % o->heads)
-		return vla_fail(err, VLA_EFORMAT, "config.json: %s: %u heads do not divide the width %zu", where, o->heads,
-				o->width);
+		return vla_fail(err, VLA_EFORMAT, "config.json: %s: %u heads do not divide the width %zu", where,
+				o->heads, o->width);
 	return VLA_OK;
 }
 
@@ -81,8 +85,8 @@ static vla_status read_vision(const json_t *vision, vla_arch *a, vla_err *err)
 	VLA_TRY(vla_keys_read(vision, "config.json: vision_config", vision_keys, VLA_NKEYS(vision_keys), &o, err));
 	VLA_TRY(check_heads(&o, "vision_config", err));
 	if (o.patch > o.image_size)
-		return vla_fail(err, VLA_EFORMAT, "config.json: vision_config: patches of %u on pictures of %u pixels", o.patch,
-				o.image_size);
+		return vla_fail(err, VLA_EFORMAT, "config.json: vision_config: patches of %u on pictures of %u pixels",
+				o.patch, o.image_size);
 	a->image = VLA_IMAGE_VIT;
 	a->image_size = o.image_size;
 	a->vit = (vla_vit_opts){ .image_size = o.image_size,
@@ -94,7 +98,8 @@ static vla_status read_vision(const json_t *vision, vla_arch *a, vla_err *err)
 	return VLA_OK;
 }
 
-static vla_status read_clip(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a, vla_err *err)
+static vla_status read_clip(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a,
+			    vla_err *err)
 {
 	struct options o;
 	(void)ckpt;

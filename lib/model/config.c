@@ -78,7 +78,8 @@ vla_status vla_keys_read(const json_t *obj, const char *where, const vla_key *ke
 	if (obj && !json_is_object(obj))
 		return vla_fail(err, VLA_EFORMAT, "%s is not an object", where);
 	for (size_t i = 0; i < n; i++)
-		VLA_TRY(read_key(json_object_get(obj, keys[i].name), where, &keys[i], (char *)base + keys[i].offset, err));
+		VLA_TRY(read_key(json_object_get(obj, keys[i].name), where, &keys[i], (char *)base + keys[i].offset,
+				 err));
 	return VLA_OK;
 }
 
@@ -92,7 +93,8 @@ vla_status vla_keys_check(const json_t *obj, const char *where, const vla_key *k
 		known[nk++] = keys[i].name;
 	for (size_t i = 0; also && also[i] && nk < 64; i++)
 		known[nk++] = also[i];
-	json_object_foreach((json_t *)obj, name, v) {
+	json_object_foreach((json_t *)obj, name, v)
+	{
 		size_t i = 0;
 		while (i < nk && strcmp(known[i], name) != 0)
 			i++;

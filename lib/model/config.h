@@ -25,7 +25,8 @@ typedef struct vla_key {
 	const char *const *names; /* NULL-terminated */
 } vla_key;
 
-/* obj may be NULL (all defaults); a null value counts as absent. `where` begins the messages: "config.json: vision_config". */
+/* obj may be NULL (all defaults); a null value counts as absent. `where` begins the messages: "config.json:
+ * vision_config". */
 vla_status vla_keys_read(const json_t *obj, const char *where, const vla_key *keys, size_t n, void *base,
 			 vla_err *err) VLA_MUST_USE;
 /* VLA_EFORMAT with the nearest known key when obj has one that is in neither list; also: NULL-terminated. */

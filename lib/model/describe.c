@@ -35,12 +35,13 @@ static void describe_image(const vla_model *m, const struct out *o)
 	uint32_t s = a->image_size;
 	if (a->image == VLA_IMAGE_CONVNET) {
 		uint32_t grid = vla_convnet_grid(&m->convnet, s);
-		line(o, "image_tower", "convnet, %u blocks, %s, map %ux%ux%zu", m->convnet.blocks, act_names[a->convnet.act], grid,
-		     grid, a->convnet.hidden);
+		line(o, "image_tower", "convnet, %u blocks, %s, map %ux%ux%zu", m->convnet.blocks,
+		     act_names[a->convnet.act], grid, grid, a->convnet.hidden);
 	} else {
 		const vla_nn_block_opts *b = &a->vit.block;
-		line(o, "image_tower", "vit, %u layers, width %zu, %u heads, mlp %zu, %s, patches %ux%u of %u pixels", b->layers,
-		     b->width, b->heads, b->hidden, act_names[b->act], m->vit.grid, m->vit.grid, a->vit.patch);
+		line(o, "image_tower", "vit, %u layers, width %zu, %u heads, mlp %zu, %s, patches %ux%u of %u pixels",
+		     b->layers, b->width, b->heads, b->hidden, act_names[b->act], m->vit.grid, m->vit.grid,
+		     a->vit.patch);
 	}
 	line(o, "image_params", "%llu", (unsigned long long)m->info.image_params);
 	line(o, "image_size", "%u", s);
@@ -66,9 +67,10 @@ static void describe_text(const vla_model *m, const struct out *o)
 		     a->bag_weighted ? ", weighted" : "");
 	} else {
 		const vla_nn_block_opts *b = &a->textnet.block;
-		line(o, "text_tower", "transformer, %u layers, width %zu, %u heads, mlp %zu, %s, %s, %u positions, %zu tokens",
-		     b->layers, b->width, b->heads, b->hidden, act_names[b->act], a->textnet.causal ? "causal" : "bidirectional",
-		     a->textnet.positions, a->textnet.vocab);
+		line(o, "text_tower",
+		     "transformer, %u layers, width %zu, %u heads, mlp %zu, %s, %s, %u positions, %zu tokens",
+		     b->layers, b->width, b->heads, b->hidden, act_names[b->act],
+		     a->textnet.causal ? "causal" : "bidirectional", a->textnet.positions, a->textnet.vocab);
 	}
 	line(o, "text_params", "%llu", (unsigned long long)m->info.text_params);
 }

@@ -1,5 +1,5 @@
-/* vla's own dual encoder (model_type vla_dual): an image tower and a text tower into one space. Tensors have our names and
- * layouts, so that a file is used as it lies on disk. config.json:
+/* vla's own dual encoder (model_type vla_dual): an image tower and a text tower into one space. Tensors have our names
+ *and layouts, so that a file is used as it lies on disk. config.json:
  *
  *	{
  *	  "model_type": "vla_dual",
@@ -21,7 +21,8 @@
  *	    "hidden": 640,              channels of the last 1x1 convolution: the pooled width
  *	    "activation": "relu6",      or "hard_swish", ...
  *	    vit:
- *	    "patch": 16, "width": 192, "layers": 6, "heads": 3, "hidden": 768, "activation": "gelu", "pool": "mean" or "first"
+ *	    "patch": 16, "width": 192, "layers": 6, "heads": 3, "hidden": 768, "activation": "gelu", "pool": "mean" or
+ *"first"
  *	  },
  *	  "text": {                     absent: no text tower
  *	    "tower": "bag",             mean of token vectors; or "transformer"
@@ -120,8 +121,8 @@ static const vla_key transformer_keys[] = {
 };
 
 // Reads two tables from one object and refuses keys that are in neither.
-static vla_status read_two(const json_t *obj, const char *where, const vla_key *a, size_t na, const vla_key *b, size_t nb,
-			   const char *const *also, struct options *o, vla_err *err)
+static vla_status read_two(const json_t *obj, const char *where, const vla_key *a, size_t na, const vla_key *b,
+			   size_t nb, const char *const *also, struct options *o, vla_err *err)
 {
 	const char *known[32];
 	size_t n = 0;
@@ -173,11 +174,12 @@ static vla_status read_convnet(const json_t *image, struct options *o, vla_arch 
 static vla_status read_vit(const json_t *image, struct options *o, vla_arch *a, vla_err *err)
 {
 	static const char *const also[] = { "mean", "std", NULL };
-	VLA_TRY(read_two(image, "config.json: image", image_keys, VLA_NKEYS(image_keys), vit_keys, VLA_NKEYS(vit_keys), also,
-			 o, err));
+	VLA_TRY(read_two(image, "config.json: image", image_keys, VLA_NKEYS(image_keys), vit_keys, VLA_NKEYS(vit_keys),
+			 also, o, err));
 	if (o->width % o->heads || o->patch > o->size)
-		return vla_fail(err, VLA_EFORMAT, "config.json: image: width %u by %u heads, patch %u of %u pixels do not fit",
-				o->width, o->heads, o->patch, o->size);
+		return vla_fail(err, VLA_EFORMAT,
+				"config.json: image: width %u by %u heads, patch %u of %u pixels do not fit", o->width,
+				o->heads, o->patch, o->size);
 	a->vit = (vla_vit_opts){
 		.image_size = o->size,
 		.patch = o->patch,
@@ -195,7 +197,8 @@ static vla_status read_triple(const json_t *image, const char *name, float out[3
 	for (size_t i = 0; v && i < 3; i++) {
 		double x = json_number_value(json_array_get(v, i));
 		if (json_array_size(v) != 3 || !json_is_number(json_array_get(v, i)) || (name[0] == 's' && x == 0))
-			return vla_fail(err, VLA_EFORMAT, "config.json: image: '%s' is not a list of three numbers", name);
+			return vla_fail(err, VLA_EFORMAT, "config.json: image: '%s' is not a list of three numbers",
+					name);
 		out[i] = (float)x;
 	}
 	return VLA_OK;
@@ -218,7 +221,8 @@ static vla_status read_image(const json_t *image, vla_arch *a, vla_err *err)
 	a->image_bias = o.project && o.project_bias;
 	size_t width = a->image == VLA_IMAGE_VIT ? o.width : o.hidden;
 	if (!o.project && width != a->dim)
-		return vla_fail(err, VLA_EFORMAT, "config.json: image: a width of %zu needs a projection to dim %u", width, a->dim);
+		return vla_fail(err, VLA_EFORMAT, "config.json: image: a width of %zu needs a projection to dim %u",
+				width, a->dim);
 	vla_prep_init(&a->prep, o.size, (vla_filter)o.filter, mean, std);
 	a->prep.mode = (vla_resize_mode)o.resize;
 	a->prep.crop = a->prep.mode != VLA_RESIZE_SQUASH;
@@ -237,7 +241,8 @@ static vla_status read_text(const json_t *text, vla_arch *a, vla_err *err)
 			 bag ? VLA_NKEYS(bag_keys) : VLA_NKEYS(transformer_keys), NULL, &o, err));
 	a->text_project = o.project;
 	if (!o.project && o.width != a->dim)
-		return vla_fail(err, VLA_EFORMAT, "config.json: text: a width of %u needs a projection to dim %u", o.width, a->dim);
+		return vla_fail(err, VLA_EFORMAT, "config.json: text: a width of %u needs a projection to dim %u",
+				o.width, a->dim);
 	if (bag) {
 		a->bag_vocab = o.vocab;
 		a->bag_width = o.width;
@@ -245,7 +250,8 @@ static vla_status read_text(const json_t *text, vla_arch *a, vla_err *err)
 		return VLA_OK;
 	}
 	if (o.width % o.heads)
-		return vla_fail(err, VLA_EFORMAT, "config.json: text: %u heads do not divide the width %u", o.heads, o.width);
+		return vla_fail(err, VLA_EFORMAT, "config.json: text: %u heads do not divide the width %u", o.heads,
+				o.width);
 	a->textnet = (vla_textnet_opts){
 		.vocab = o.vocab,
 		.positions = o.positions,
@@ -256,7 +262,8 @@ static vla_status read_text(const json_t *text, vla_arch *a, vla_err *err)
 	return VLA_OK;
 }
 
-static vla_status read_dual(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a, vla_err *err)
+static vla_status read_dual(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *a,
+			    vla_err *err)
 {
 	static const char *const also[] = { "model_type", "image", "text", "id2label", "card", NULL };
 	const json_t *image = json_object_get(config, "image"), *text = json_object_get(config, "text");

@@ -1,12 +1,13 @@
-/* Embedding in batches: chunks of pictures or of texts of like length go through one arena that is reset between them. */
+/* Embedding in batches: chunks of pictures or of texts of like length go through one arena that is reset between them.
+ */
 #include "model/model.h"
 
 #include <math.h>
 
-#define CONV_CHUNK 8       // pictures: the maps of a convolutional tower are to stay near the cache
+#define CONV_CHUNK 8 // pictures: the maps of a convolutional tower are to stay near the cache
 #define VIT_CHUNK 32
-#define TEXT_CHUNK 64      // texts
-#define TOKEN_CHUNK 4096   // tokens of a batch, padding included
+#define TEXT_CHUNK 64    // texts
+#define TOKEN_CHUNK 4096 // tokens of a batch, padding included
 
 vla_status vla_model_output_shape(const vla_model *m, vla_output what, uint32_t *rows, uint32_t *grid_h,
 				  uint32_t *grid_w, uint32_t *width, vla_err *err)
@@ -32,7 +33,8 @@ static vla_status check_finite(const float *x, size_t n, vla_err *err)
 {
 	for (size_t i = 0; i < n; i++)
 		if (!isfinite(x[i]))
-			return vla_fail(err, VLA_ECORRUPT, "the model gives a number that is not finite (see vla-model verify)");
+			return vla_fail(err, VLA_ECORRUPT,
+					"the model gives a number that is not finite (see vla-model verify)");
 	return VLA_OK;
 }
 
@@ -43,7 +45,8 @@ static void begin_step(vla_model *m, vla_step *g)
 	g->compute = m->compute;
 }
 
-vla_status vla_model_embed_pixels(vla_model *m, const float *pixels, size_t n, vla_output what, float *out, vla_err *err)
+vla_status vla_model_embed_pixels(vla_model *m, const float *pixels, size_t n, vla_output what, float *out,
+				  vla_err *err)
 {
 	uint32_t rows, gh, gw, width;
 	VLA_TRY(vla_model_output_shape(m, what, &rows, &gh, &gw, &width, err));
@@ -77,7 +80,8 @@ static int by_length(const void *a, const void *b)
 }
 
 // All texts as one run of ids.
-static vla_status encode_all(vla_model *m, const char *const *texts, size_t n, struct text *t, vla_buf *all, vla_err *err)
+static vla_status encode_all(vla_model *m, const char *const *texts, size_t n, struct text *t, vla_buf *all,
+			     vla_err *err)
 {
 	size_t max = m->arch.text == VLA_TEXT_TRANSFORMER ? m->arch.textnet.positions : 0;
 	vla_ids ids = VLA_IDS_INIT;
@@ -93,7 +97,8 @@ static vla_status encode_all(vla_model *m, const char *const *texts, size_t n, s
 	return st;
 }
 
-static vla_status embed_batch(vla_model *m, const struct text *t, size_t n, const uint32_t *all, float *out, vla_err *err)
+static vla_status embed_batch(vla_model *m, const struct text *t, size_t n, const uint32_t *all, float *out,
+			      vla_err *err)
 {
 	vla_step g;
 	size_t total = 0, dim = m->arch.dim;

@@ -15,9 +15,9 @@ typedef enum vla_text_tower { VLA_TEXT_NONE, VLA_TEXT_BAG, VLA_TEXT_TRANSFORMER 
 typedef struct vla_arch {
 	vla_image_tower image;
 	vla_text_tower text;
-	uint32_t dim;        /* numbers an embedding */
+	uint32_t dim; /* numbers an embedding */
 	uint32_t image_size;
-	uint32_t classes;    /* outputs of a classifier on the pooled vector; 0: none */
+	uint32_t classes; /* outputs of a classifier on the pooled vector; 0: none */
 	bool image_project, image_bias, text_project, text_bias;
 	bool logit_scale, logit_bias, sigmoid;
 	float logit_scale_init, logit_bias_init; /* the multiplier itself, not its logarithm */
@@ -36,19 +36,19 @@ typedef enum vla_layout {
 	VLA_LAYOUT_DEPTHWISE /* stored [c, 1, kh, kw], used [kh, kw, c] */
 } vla_layout;
 
-/* ours -> stored. '#' stands for a number (in stored "#-1" for the one before); '~' at the end for any rest. The first row
- * that matches serves. */
+/* ours -> stored. '#' stands for a number (in stored "#-1" for the one before); '~' at the end for any rest. The first
+ * row that matches serves. */
 typedef struct vla_name_rule {
 	const char *ours, *stored;
 	vla_layout layout;
 } vla_name_rule;
 
 typedef struct vla_family {
-	const char *name; /* model_type */
+	const char *name;           /* model_type */
 	const vla_name_rule *rules; /* ends with a NULL row; NULL: names and layouts are ours */
 	const char *prefix;         /* beginning of stored names that some writers leave out, or NULL */
-	/* config.json (and preprocessor_config.json or NULL) to flags; ckpt NULL for a fresh model. Leaves dim, towers and prep
-	 * set; arch is zeroed before. What arch owns is freed by vla_arch_release, also after a failure. */
+	/* config.json (and preprocessor_config.json or NULL) to flags; ckpt NULL for a fresh model. Leaves dim, towers
+	 * and prep set; arch is zeroed before. What arch owns is freed by vla_arch_release, also after a failure. */
 	vla_status (*read)(const json_t *config, const json_t *prep, const vla_checkpoint *ckpt, vla_arch *arch,
 			   vla_err *err);
 	bool trainable; /* can be created from its config alone */

@@ -1,5 +1,5 @@
-/* Where models are: a path, else a name in the directories of VLA_PATH, else beside the library (PREFIX/lib/libvla.so ->
- * PREFIX/share/vla/models), so that an installed tree can be moved. */
+/* Where models are: a path, else a name in the directories of VLA_PATH, else beside the library (PREFIX/lib/libvla.so
+ * -> PREFIX/share/vla/models), so that an installed tree can be moved. */
 #define _GNU_SOURCE
 #include "model/model.h"
 

@@ -1,14 +1,16 @@
-/* MobileNetV2 in the Hugging Face layout (model_type mobilenet_v2): Sandler, Howard, Zhu, Zhmoginov, Chen, "MobileNetV2",
- * CVPR 2018. An image classifier without a text tower; its embedding is the pooled vector. */
+/* MobileNetV2 in the Hugging Face layout (model_type mobilenet_v2): Sandler, Howard, Zhu, Zhmoginov, Chen,
+ * "MobileNetV2", CVPR 2018. An image classifier without a text tower; its embedding is the pooled vector. */
 #include "model/family.h"
 
 #include <math.h>
 
 #define CONV_RULES(ours, stored, layout) \
 	{ ours ".conv.weight", stored ".convolution.weight", layout }, \
-	{ ours ".norm.mean", stored ".normalization.running_mean", VLA_LAYOUT_SAME }, \
-	{ ours ".norm.var", stored ".normalization.running_var", VLA_LAYOUT_SAME }, \
-	{ ours ".norm.~", stored ".normalization.~", VLA_LAYOUT_SAME }
+		{ ours ".norm.mean", stored ".normalization.running_mean", VLA_LAYOUT_SAME }, \
+		{ ours ".norm.var", stored ".normalization.running_var", VLA_LAYOUT_SAME }, \
+	{ \
+		ours ".norm.~", stored ".normalization.~", VLA_LAYOUT_SAME \
+	}
 
 static const vla_name_rule rules[] = {
 	CONV_RULES("image.stem", "mobilenet_v2.conv_stem.first_conv", VLA_LAYOUT_CONV),
@@ -30,7 +32,10 @@ struct options {
 	vla_act act;
 };
 
-#define KEY(name, kind, field, dflt, min, max) { name, kind, offsetof(struct options, field), dflt, min, max, NULL }
+#define KEY(name, kind, field, dflt, min, max) \
+	{ \
+		name, kind, offsetof(struct options, field), dflt, min, max, NULL \
+	}
 static const vla_key keys[] = {
 	KEY("image_size", VLA_KEY_U32, image_size, 224, 1, 4096),
 	KEY("depth_multiplier", VLA_KEY_F32, multiplier, 1, 0.01, 16),
@@ -48,7 +53,7 @@ static const vla_key keys[] = {
 static const struct {
 	uint16_t channels;
 	uint8_t stride;
-} layers[17] = { { 16, 1 }, { 24, 2 }, { 24, 1 }, { 32, 2 }, { 32, 1 }, { 32, 1 }, { 64, 2 },  { 64, 1 },  { 64, 1 },
+} layers[17] = { { 16, 1 }, { 24, 2 }, { 24, 1 }, { 32, 2 }, { 32, 1 },  { 32, 1 },  { 64, 2 },  { 64, 1 }, { 64, 1 },
 		 { 64, 1 }, { 96, 1 }, { 96, 1 }, { 96, 1 }, { 160, 2 }, { 160, 1 }, { 160, 1 }, { 320, 1 } };
 
 static size_t channels_of(const struct options *o, size_t n)
@@ -75,7 +80,8 @@ static vla_status read_mobilenet(const json_t *config, const json_t *prep, const
 	struct options o;
 	VLA_TRY(vla_keys_read(config, "config.json", keys, VLA_NKEYS(keys), &o, err));
 	if (o.output_stride != 32)
-		return vla_fail(err, VLA_EUNSUPPORTED, "config.json: output_stride %u (only 32 is known)", o.output_stride);
+		return vla_fail(err, VLA_EUNSUPPORTED, "config.json: output_stride %u (only 32 is known)",
+				o.output_stride);
 	a->image = VLA_IMAGE_CONVNET;
 	a->image_size = o.image_size;
 	a->convnet.stem_channels = channels_of(&o, 32);

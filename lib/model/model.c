@@ -1,5 +1,5 @@
-/* Life of a model: opened from a directory, made fresh from a configuration, closed. Opening maps files and checks names and
- * shapes; no weights are read but a few samples for the fingerprint. */
+/* Life of a model: opened from a directory, made fresh from a configuration, closed. Opening maps files and checks
+ * names and shapes; no weights are read but a few samples for the fingerprint. */
 #include "model/model.h"
 
 #include <math.h>
@@ -111,14 +111,15 @@ static vla_status fill_vocab(vla_model *m, vla_err *err)
 	const json_t *v = json_object_get(text, "vocab");
 	if (json_is_integer(v)) {
 		if (json_integer_value(v) < (json_int_t)n)
-			return vla_fail(err, VLA_EINVAL, "the tokenizer has %zu tokens, the text tower's vocab is %lld", n,
-					(long long)json_integer_value(v));
+			return vla_fail(err, VLA_EINVAL, "the tokenizer has %zu tokens, the text tower's vocab is %lld",
+					n, (long long)json_integer_value(v));
 		return VLA_OK;
 	}
 	return json_object_set_new(text, "vocab", json_integer((json_int_t)n)) == 0 ? VLA_OK : vla_nomem(err);
 }
 
-static vla_status create_into(vla_model *m, const json_t *config, const char *tokenizer_dir, uint64_t seed, vla_err *err)
+static vla_status create_into(vla_model *m, const json_t *config, const char *tokenizer_dir, uint64_t seed,
+			      vla_err *err)
 {
 	vla_rng rng;
 	vla_rng_seed(&rng, seed, 0);
@@ -129,7 +130,8 @@ static vla_status create_into(vla_model *m, const json_t *config, const char *to
 		VLA_TRY(fill_vocab(m, err));
 	VLA_TRY(read_arch(m, NULL, err));
 	if (!m->family->trainable)
-		return vla_fail(err, VLA_EUNSUPPORTED, "family %s cannot be made from its configuration", m->family->name);
+		return vla_fail(err, VLA_EUNSUPPORTED, "family %s cannot be made from its configuration",
+				m->family->name);
 	VLA_TRY(vla_model_build(m, &rng, err));
 	VLA_TRY(vla_model_fingerprint(m, err));
 	fill_info(m);

@@ -19,13 +19,13 @@ struct vla_model {
 	json_t *config;
 	vla_arch arch;
 	vla_params params;
-	vla_checkpoint *ckpt;   /* NULL for a fresh model */
-	vla_binding *binding;   /* [nbindings] */
+	vla_checkpoint *ckpt; /* NULL for a fresh model */
+	vla_binding *binding; /* [nbindings] */
 	size_t nbindings;
-	vla_convnet convnet;    /* arch.image says which of the two is alive */
+	vla_convnet convnet; /* arch.image says which of the two is alive */
 	vla_vit vit;
 	vla_nn_linear image_projection, classifier;
-	vla_bag bag;            /* arch.text likewise */
+	vla_bag bag; /* arch.text likewise */
 	vla_textnet textnet;
 	vla_nn_linear text_projection;
 	vla_param *logit_scale, *logit_bias; /* [1] or NULL; the scale is a logarithm */

@@ -55,7 +55,8 @@ vla_status vla_model_build(vla_model *m, vla_rng *rng, vla_err *err)
 	if (a->text)
 		build_text(m, &mk);
 	if (a->logit_scale)
-		m->logit_scale = vla_make(&mk, VLA_FILL_CONST, logf(a->logit_scale_init), "", "logit_scale", 1, (size_t[]){ 1 });
+		m->logit_scale =
+			vla_make(&mk, VLA_FILL_CONST, logf(a->logit_scale_init), "", "logit_scale", 1, (size_t[]){ 1 });
 	if (a->logit_bias)
 		m->logit_bias = vla_make(&mk, VLA_FILL_CONST, a->logit_bias_init, "", "logit_bias", 1, (size_t[]){ 1 });
 	m->info.image_params = count_params(&m->params, "image.");
@@ -114,7 +115,7 @@ vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *text
 	if (!ensure(g, m, "text."))
 		return NULL;
 	vla_tensor *x = m->arch.text == VLA_TEXT_BAG ? vla_bag_forward(g, &m->bag, texts)
-			: vla_textnet_forward(g, &m->textnet, texts, m->watch);
+						     : vla_textnet_forward(g, &m->textnet, texts, m->watch);
 	return m->arch.text_project && x ? vla_nn_linear_forward(g, &m->text_projection, x) : x;
 }
 

@@ -10,17 +10,18 @@
 
 #include <jansson.h>
 
-/* A ragged batch of texts: text i has ids[offset[i] .. offset[i + 1]); offset [n + 1] begins with 0. Both arrays must live
- * until the backward pass. */
+/* A ragged batch of texts: text i has ids[offset[i] .. offset[i + 1]); offset [n + 1] begins with 0. Both arrays must
+ * live until the backward pass. */
 typedef vla_texts vla_text_batch;
 
-/* A fresh model from a parsed config.json of family vla_dual (or any family that can be trained from scratch), initialised from
- * seed. config is copied. tokenizer_dir: directory with the tokenizer's files, or NULL without a text tower. */
+/* A fresh model from a parsed config.json of family vla_dual (or any family that can be trained from scratch),
+ * initialised from seed. config is copied. tokenizer_dir: directory with the tokenizer's files, or NULL without a text
+ * tower. */
 vla_status vla_model_create(const json_t *config, const char *tokenizer_dir, const vla_model_opts *opts, uint64_t seed,
 			    vla_model **out, vla_err *err) VLA_MUST_USE;
 
-/* All parameters, ready to be made trainable; NULL when memory is short. Afterwards vla_params_own gives gradients to those
- * whose trainable flag is set (all but the buffers, at first). */
+/* All parameters, ready to be made trainable; NULL when memory is short. Afterwards vla_params_own gives gradients to
+ * those whose trainable flag is set (all but the buffers, at first). */
 vla_params *vla_model_params(vla_model *m);
 const json_t *vla_model_config(const vla_model *m);
 
@@ -37,7 +38,8 @@ vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *text
 vla_tensor *vla_model_logit_scale(vla_step *g, vla_model *m);
 vla_tensor *vla_model_logit_bias(vla_step *g, vla_model *m);
 
-/* Shows the values inside the towers to watch->fn as they are made (see vla_watch); NULL ends it. watch stays the caller's. */
+/* Shows the values inside the towers to watch->fn as they are made (see vla_watch); NULL ends it. watch stays the
+ * caller's. */
 void vla_model_set_watch(vla_model *m, const vla_watch *watch);
 
 /* Preprocessing without the resize: 8-bit RGB picture of side s to [s, s, 3] floats, normalised as the model wants. */

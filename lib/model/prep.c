@@ -1,5 +1,5 @@
-/* Preprocessing as the processors of Hugging Face transformers do it: the long side is floor(size * long / short); the centre
- * crop floors its offset and pads with black what lies outside; numbers are (x * factor - mean) / std. */
+/* Preprocessing as the processors of Hugging Face transformers do it: the long side is floor(size * long / short); the
+ * centre crop floors its offset and pads with black what lies outside; numbers are (x * factor - mean) / std. */
 #include "model/prep.h"
 
 #include "model/config.h"
@@ -16,8 +16,15 @@ static const char where[] = "preprocessor_config.json";
 
 void vla_prep_init(vla_prep *p, uint32_t size, vla_filter filter, const float mean[3], const float std[3])
 {
-	*p = (vla_prep){ .mode = VLA_RESIZE_SHORTEST, .width = size, .height = size, .filter = filter, .crop = true,
-			 .crop_width = size, .crop_height = size, .rescale = true, .normalise = true,
+	*p = (vla_prep){ .mode = VLA_RESIZE_SHORTEST,
+			 .width = size,
+			 .height = size,
+			 .filter = filter,
+			 .crop = true,
+			 .crop_width = size,
+			 .crop_height = size,
+			 .rescale = true,
+			 .normalise = true,
 			 .factor = 1.0 / 255.0 };
 	memcpy(p->mean, mean, sizeof p->mean);
 	memcpy(p->std, std, sizeof p->std);
@@ -46,8 +53,8 @@ static vla_status read_size(vla_prep *p, const json_t *v, bool square_int, vla_e
 		VLA_TRY(read_side(json_object_get(v, "height"), "height", &p->height, err));
 		VLA_TRY(read_side(json_object_get(v, "width"), "width", &p->width, err));
 	} else {
-		return vla_fail(err, VLA_EUNSUPPORTED, "%s: 'size' is neither a number, shortest_edge nor height and width",
-				where);
+		return vla_fail(err, VLA_EUNSUPPORTED,
+				"%s: 'size' is neither a number, shortest_edge nor height and width", where);
 	}
 	return VLA_OK;
 }
@@ -116,10 +123,10 @@ vla_status vla_prep_read(vla_prep *p, const json_t *obj, bool square_int, vla_er
 vla_status vla_prep_finish(vla_prep *p, uint32_t size, vla_err *err)
 {
 	bool fits = p->crop ? p->crop_width == size && p->crop_height == size
-		    : p->mode == VLA_RESIZE_SQUASH && p->width == size && p->height == size;
+			    : p->mode == VLA_RESIZE_SQUASH && p->width == size && p->height == size;
 	if (!fits)
-		return vla_fail(err, VLA_EFORMAT, "%s: the result is not the %ux%u pictures that config.json asks for", where, size,
-				size);
+		return vla_fail(err, VLA_EFORMAT, "%s: the result is not the %ux%u pictures that config.json asks for",
+				where, size, size);
 	for (int c = 0; c < 3; c++)
 		for (int i = 0; i < 256; i++) {
 			float x = p->rescale ? (float)(i * p->factor) : (float)i;
@@ -131,12 +138,14 @@ vla_status vla_prep_finish(vla_prep *p, uint32_t size, vla_err *err)
 json_t *vla_prep_write(const vla_prep *p)
 {
 	json_t *size = p->mode == VLA_RESIZE_SHORTEST ? json_pack("{s:I}", "shortest_edge", (json_int_t)p->width)
-		       : json_pack("{s:I, s:I}", "height", (json_int_t)p->height, "width", (json_int_t)p->width);
+						      : json_pack("{s:I, s:I}", "height", (json_int_t)p->height,
+								  "width", (json_int_t)p->width);
 	return json_pack("{s:b, s:o, s:i, s:b, s:{s:I, s:I}, s:b, s:f, s:b, s:[f,f,f], s:[f,f,f]}", "do_resize",
-			 p->mode != VLA_RESIZE_NONE, "size", size, "resample", (int)p->filter, "do_center_crop", p->crop,
-			 "crop_size", "height", (json_int_t)p->crop_height, "width", (json_int_t)p->crop_width, "do_rescale",
-			 p->rescale, "rescale_factor", p->factor, "do_normalize", p->normalise, "image_mean", p->mean[0],
-			 p->mean[1], p->mean[2], "image_std", p->std[0], p->std[1], p->std[2]);
+			 p->mode != VLA_RESIZE_NONE, "size", size, "resample", (int)p->filter, "do_center_crop",
+			 p->crop, "crop_size", "height", (json_int_t)p->crop_height, "width", (json_int_t)p->crop_width,
+			 "do_rescale", p->rescale, "rescale_factor", p->factor, "do_normalize", p->normalise,
+			 "image_mean", p->mean[0], p->mean[1], p->mean[2], "image_std", p->std[0], p->std[1],
+			 p->std[2]);
 }
 
 static uint32_t in_proportion(uint32_t size, uint32_t longer, uint32_t shorter)
@@ -155,7 +164,8 @@ static vla_status resize(const vla_prep *p, const vla_image *im, vla_image *out,
 			w = in_proportion(h, im->width, im->height);
 	}
 	if (w > 65500 || h > 65500)
-		return vla_fail(err, VLA_EUNSUPPORTED, "a picture of %ux%u is too narrow for this model", im->width, im->height);
+		return vla_fail(err, VLA_EUNSUPPORTED, "a picture of %ux%u is too narrow for this model", im->width,
+				im->height);
 	return vla_image_resize(im, w, h, p->filter, out, err);
 }
 

@@ -28,8 +28,8 @@ typedef struct vla_prep {
 
 /* Shortest side and crop to `size`, /255, given constants. */
 void vla_prep_init(vla_prep *p, uint32_t size, vla_filter filter, const float mean[3], const float std[3]);
-/* Changes p by what the file says: obj is preprocessor_config.json (NULL: nothing). square_int: an int size means a square,
- * not the short side. */
+/* Changes p by what the file says: obj is preprocessor_config.json (NULL: nothing). square_int: an int size means a
+ * square, not the short side. */
 vla_status vla_prep_read(vla_prep *p, const json_t *obj, bool square_int, vla_err *err) VLA_MUST_USE;
 /* Checks that the result is size x size and makes the table. */
 vla_status vla_prep_finish(vla_prep *p, uint32_t size, vla_err *err) VLA_MUST_USE;

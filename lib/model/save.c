@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 
 struct writer {
-	vla_ct *t;       // [n]
-	void **memory;   // [n] behind t[i].data; NULL where it is a parameter's own
-	char **name;     // [n]
+	vla_ct *t;     // [n]
+	void **memory; // [n] behind t[i].data; NULL where it is a parameter's own
+	char **name;   // [n]
 	size_t n;
 };
 
@@ -131,7 +131,8 @@ static vla_status add_param(struct writer *w, const vla_model *m, vla_param *p, 
 static vla_status write_weights(const vla_model *m, const char *path, vla_dtype dtype, vla_err *err)
 {
 	size_t n = m->params.n * 2; // i8 makes two of one
-	struct writer w = { vla_zalloc(n, sizeof *w.t), vla_zalloc(n, sizeof *w.memory), vla_zalloc(n, sizeof *w.name), 0 };
+	struct writer w = { vla_zalloc(n, sizeof *w.t), vla_zalloc(n, sizeof *w.memory), vla_zalloc(n, sizeof *w.name),
+			    0 };
 	vla_status st = w.t && w.memory && w.name ? VLA_OK : vla_nomem(err);
 	for (size_t i = 0; st == VLA_OK && i < m->params.n; i++)
 		st = add_param(&w, m, m->params.p[i], dtype, err);
@@ -141,7 +142,8 @@ static vla_status write_weights(const vla_model *m, const char *path, vla_dtype 
 		for (size_t i = 0; i < w.n; i++)
 			h = vla_hash64(w.t[i].data, w.t[i].bytes, h);
 		snprintf(text, sizeof text, "%016llx", (unsigned long long)h);
-		st = vla_checkpoint_write(path, w.t, w.n, (const char *[]){ "format", "pt", "vla.hash", text, NULL }, err);
+		st = vla_checkpoint_write(path, w.t, w.n, (const char *[]){ "format", "pt", "vla.hash", text, NULL },
+					  err);
 	}
 	release(&w);
 	return st;
@@ -149,7 +151,8 @@ static vla_status write_weights(const vla_model *m, const char *path, vla_dtype 
 
 static vla_status write_json(const char *dir, const char *name, const json_t *v, vla_err *err)
 {
-	char *path = vla_format("%s/%s", dir, name), *text = v ? json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
+	char *path = vla_format("%s/%s", dir, name),
+	     *text = v ? json_dumps(v, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
 	vla_status st = path && text ? vla_outfile_write(path, text, strlen(text), err) : vla_nomem(err);
 	free(path);
 	free(text);
@@ -177,8 +180,8 @@ static vla_status copy_file(const char *from, const char *to, const char *name, 
 
 vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err)
 {
-	static const char *const tokenizer_files[] = { "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-						       "vocab.json", "merges.txt" };
+	static const char *const tokenizer_files[] = { "tokenizer.json", "tokenizer_config.json",
+						       "special_tokens_map.json", "vocab.json", "merges.txt" };
 	if (dtype != VLA_F32 && dtype != VLA_F16 && dtype != VLA_BF16 && dtype != VLA_I8)
 		return vla_fail(err, VLA_EINVAL, "a model cannot be stored as %s", vla_dtype_name(dtype));
 	if (mkdir(dir, 0777) != 0 && errno != EEXIST)

@@ -1,6 +1,6 @@
-/* Weights of a model: from checkpoint tensors to parameters and back. Tensors whose stored bytes serve as they are stay in the
- * mapping; the others (convolutions of upstream layouts, i8 with scales) are converted when their tower is first used, so
- * that a text query reads no image weights. */
+/* Weights of a model: from checkpoint tensors to parameters and back. Tensors whose stored bytes serve as they are stay
+ * in the mapping; the others (convolutions of upstream layouts, i8 with scales) are converted when their tower is first
+ * used, so that a text query reads no image weights. */
 #include "model/model.h"
 
 #include <math.h>
@@ -51,14 +51,16 @@ static vla_status check_dtype(const vla_checkpoint *ckpt, const vla_ct *t, const
 	if (t->dtype == VLA_F32 || t->dtype == VLA_F16 || t->dtype == VLA_BF16 || t->dtype == VLA_F64)
 		return VLA_OK;
 	if (t->dtype != VLA_I8)
-		return vla_fail(err, VLA_EUNSUPPORTED, "tensor '%s' is stored as %s", t->name, vla_dtype_name(t->dtype));
+		return vla_fail(err, VLA_EUNSUPPORTED, "tensor '%s' is stored as %s", t->name,
+				vla_dtype_name(t->dtype));
 	char *name = vla_format("%s.scale", t->name);
 	if (!name)
 		return vla_nomem(err);
 	*scale = vla_checkpoint_get(ckpt, name);
 	free(name);
 	if (!*scale || t->ndim < 1 || (*scale)->dtype != VLA_F32 || (*scale)->n != t->dim[0])
-		return vla_fail(err, VLA_EFORMAT, "tensor '%s' is i8 without '%s.scale' of one f32 a row", t->name, t->name);
+		return vla_fail(err, VLA_EFORMAT, "tensor '%s' is i8 without '%s.scale' of one f32 a row", t->name,
+				t->name);
 	return VLA_OK;
 }
 

@@ -1,6 +1,6 @@
-/* Convolution, batch norm (Ioffe and Szegedy 2015) and activation as one block, and the inverted residual made of three of
- * them. Under training they are the separate operators; where no gradient is wanted and the running statistics serve, the
- * norm is folded into the weights once and one kernel does all three. */
+/* Convolution, batch norm (Ioffe and Szegedy 2015) and activation as one block, and the inverted residual made of three
+ * of them. Under training they are the separate operators; where no gradient is wanted and the running statistics
+ * serve, the norm is folded into the weights once and one kernel does all three. */
 #include "nn/nn.h"
 
 #include <math.h>
@@ -99,9 +99,12 @@ static vla_tensor *forward_folded(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 	vla_conv_attr a = attr_of(o, x);
 	size_t h = x->dim[1] + a.pad_top + a.pad_bottom, w = x->dim[2] + a.pad_left + a.pad_right, k = o->kernel;
 	if (h < k || w < k)
-		return vla_nn_fail(g, VLA_EINVAL, "a picture of %zux%zu is too small for this tower", x->dim[2], x->dim[1]);
-	vla_conv_shape s = { x->dim[0], x->dim[1], x->dim[2], x->dim[3], (h - k) / o->stride + 1, (w - k) / o->stride + 1,
-			     o->out, k, k, o->stride, a.pad_top, a.pad_left };
+		return vla_nn_fail(g, VLA_EINVAL, "a picture of %zux%zu is too small for this tower", x->dim[2],
+				   x->dim[1]);
+	vla_conv_shape s = {
+		x->dim[0], x->dim[1], x->dim[2], x->dim[3], (h - k) / o->stride + 1, (w - k) / o->stride + 1, o->out, k,
+		k,         o->stride, a.pad_top, a.pad_left
+	};
 	vla_tensor *y = vla_tensor_new(g, 4, (size_t[]){ s.n, s.oh, s.ow, s.oc });
 	if (!y)
 		return NULL;
@@ -111,7 +114,8 @@ static vla_tensor *forward_folded(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 	}
 	vla_arena_mark mark = vla_arena_get_mark(g->arena);
 	float *ws = vla_nn_scratch(g, vla_conv2d_ws(&s, vla_pool_size(g->pool)), sizeof *ws);
-	if (!ws || vla_conv2d_forward(g->pool, &s, x->data, f->w, f->packed, f->b, o->act, y->data, ws, &g->err) != VLA_OK)
+	if (!ws ||
+	    vla_conv2d_forward(g->pool, &s, x->data, f->w, f->packed, f->b, o->act, y->data, ws, &g->err) != VLA_OK)
 		return NULL;
 	vla_arena_rewind(g->arena, mark);
 	return y;
@@ -122,8 +126,8 @@ vla_tensor *vla_nn_conv_forward(vla_step *g, vla_nn_conv *c, vla_tensor *x)
 	if (!x)
 		return NULL;
 	if (x->ndim != 4 || x->dim[3] != c->o.in)
-		return vla_nn_fail(g, VLA_EINVAL, "%s: input of %u dimensions with %zu channels, not 4 with %zu", c->w->name,
-				   x->ndim, x->ndim ? x->dim[x->ndim - 1] : 0, c->o.in);
+		return vla_nn_fail(g, VLA_EINVAL, "%s: input of %u dimensions with %zu channels, not 4 with %zu",
+				   c->w->name, x->ndim, x->ndim ? x->dim[x->ndim - 1] : 0, c->o.in);
 	bool training = g->training, batch = training && c->gamma->trainable;
 	bool taped = g->tape && (x->wants_grad || c->w->grad || c->gamma->grad);
 	if (!batch && !taped)

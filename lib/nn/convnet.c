@@ -19,8 +19,14 @@ void vla_convnet_init(vla_convnet *t, vla_maker *mk, const char *name, const vla
 		return;
 	}
 	t->blocks = o->blocks;
-	vla_nn_conv_opts base = { .in = 3, .out = o->stem_channels, .kernel = o->stem_kernel, .stride = o->stem_stride,
-				  .padding = o->padding, .act = o->act, .eps = o->eps, .momentum = o->momentum };
+	vla_nn_conv_opts base = { .in = 3,
+				  .out = o->stem_channels,
+				  .kernel = o->stem_kernel,
+				  .stride = o->stem_stride,
+				  .padding = o->padding,
+				  .act = o->act,
+				  .eps = o->eps,
+				  .momentum = o->momentum };
 	vla_nn_conv_init(&t->stem, mk, vla_part_name(part, name, "stem"), &base);
 	for (unsigned i = 0; i < o->blocks; i++) {
 		snprintf(part, sizeof part, "%s.blocks.%u", name, i);

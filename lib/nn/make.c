@@ -1,5 +1,5 @@
-/* Parameters with their initial values: truncated normal, constants. Values depend on the generator's state and the order of
- * creation only, so one seed gives one model. */
+/* Parameters with their initial values: truncated normal, constants. Values depend on the generator's state and the
+ * order of creation only, so one seed gives one model. */
 #include "nn/nn.h"
 
 void *vla_nn_fail(vla_step *g, vla_status code, const char *fmt, ...)

@@ -1,5 +1,6 @@
-/* Blocks: structs of parameters with an init and a forward. A block is built once through a maker and then used by any number
- * of steps; forward functions follow the rule of grad.h: NULL in gives NULL out, the first failure sticks to the step.
+/* Blocks: structs of parameters with an init and a forward. A block is built once through a maker and then used by any
+ *number of steps; forward functions follow the rule of grad.h: NULL in gives NULL out, the first failure sticks to the
+ *step.
  *
  *	vla_maker mk = { .ps = &params, .rng = &rng };
  *	vla_nn_linear l;
@@ -97,7 +98,8 @@ void vla_nn_conv_release(vla_nn_conv *c);
 /* [n, h, w, in] -> [n, oh, ow, out]. A frozen block uses its running statistics in training, too. */
 vla_tensor *vla_nn_conv_forward(vla_step *g, vla_nn_conv *c, vla_tensor *x);
 
-/* --- inverted residual (Sandler et al. 2018): 1x1 to hidden, depthwise kxk, linear 1x1; plus x when shapes agree --- */
+/* --- inverted residual (Sandler et al. 2018): 1x1 to hidden, depthwise kxk, linear 1x1; plus x when shapes agree ---
+ */
 typedef struct vla_nn_residual_opts {
 	size_t in, hidden, out;
 	bool expand; /* false: no first 1x1, hidden == in */

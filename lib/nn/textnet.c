@@ -23,7 +23,8 @@ static bool ids_in_range(vla_step *g, const vla_texts *texts, const vla_param *t
 	size_t total = texts->offset[texts->n];
 	for (size_t i = 0; table && i < total; i++)
 		if (texts->ids[i] >= table->dim[0]) {
-			vla_nn_fail(g, VLA_EINVAL, "token %u is outside the vocabulary of %zu", texts->ids[i], table->dim[0]);
+			vla_nn_fail(g, VLA_EINVAL, "token %u is outside the vocabulary of %zu", texts->ids[i],
+				    table->dim[0]);
 			return false;
 		}
 	return table != NULL;

@@ -14,7 +14,7 @@ typedef struct vla_convnet_opts {
 	unsigned stem_kernel, stem_stride;
 	vla_nn_residual_opts *block; /* [blocks]; owned by whoever fills it, copied by init */
 	unsigned blocks;
-	size_t hidden;               /* channels of the last convolution and of the pooled output */
+	size_t hidden; /* channels of the last convolution and of the pooled output */
 	vla_act act;
 	vla_padding padding;
 	float eps, momentum;
@@ -24,7 +24,7 @@ typedef struct vla_convnet {
 	vla_nn_conv stem, final;
 	vla_nn_residual *block; /* [blocks], owned */
 	unsigned blocks;
-	unsigned reduction;     /* product of all strides: pixels of a side for one cell of the map */
+	unsigned reduction; /* product of all strides: pixels of a side for one cell of the map */
 } vla_convnet;
 
 /* Parameters "name.stem", "name.blocks.N.{expand,depthwise,project}", "name.final", each with conv and norm. */
@@ -37,11 +37,11 @@ uint32_t vla_convnet_grid(const vla_convnet *t, uint32_t size);
 
 /* --- vision transformer (Dosovitskiy et al. 2021) --- */
 typedef enum vla_pool_kind {
-	VLA_POOL_MEAN,    /* of all tokens */
-	VLA_POOL_FIRST,   /* the class token */
-	VLA_POOL_LAST,    /* the last token of a text */
-	VLA_POOL_EOS,     /* the first token equal to eos_id */
-	VLA_POOL_MAX_ID,  /* the token of the largest id: CLIP's way to find its end token */
+	VLA_POOL_MEAN,   /* of all tokens */
+	VLA_POOL_FIRST,  /* the class token */
+	VLA_POOL_LAST,   /* the last token of a text */
+	VLA_POOL_EOS,    /* the first token equal to eos_id */
+	VLA_POOL_MAX_ID, /* the token of the largest id: CLIP's way to find its end token */
 } vla_pool_kind;
 
 typedef struct vla_vit_opts {
@@ -53,8 +53,8 @@ typedef struct vla_vit_opts {
 
 typedef struct vla_vit {
 	vla_vit_opts o;
-	uint32_t grid;                    /* patches a side */
-	vla_param *patch, *patch_bias;    /* [width, p, p, 3], [width] or NULL */
+	uint32_t grid;                     /* patches a side */
+	vla_param *patch, *patch_bias;     /* [width, p, p, 3], [width] or NULL */
 	vla_param *class_token, *position; /* [width] or NULL, [1 + grid^2 (or grid^2), width] */
 	vla_nn_norm pre_norm, post_norm;
 	vla_nn_transformer layers;

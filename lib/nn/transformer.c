@@ -9,7 +9,8 @@ static float std_residual(const vla_nn_block_opts *o)
 	return (float)(1 / sqrt((double)o->width) / sqrt(2.0 * (o->layers ? o->layers : 1)));
 }
 
-static void init_part(vla_nn_linear *l, vla_maker *mk, const char *name, const char *part, size_t in, size_t out, float std)
+static void init_part(vla_nn_linear *l, vla_maker *mk, const char *name, const char *part, size_t in, size_t out,
+		      float std)
 {
 	char full[160];
 	snprintf(full, sizeof full, "%s.%s", name, part);

@@ -1,5 +1,5 @@
-/* Vision transformer (Dosovitskiy et al. 2021): patches by a strided convolution, optional class token, learnt positions,
- * optional norm before the layers (CLIP), pre-norm layers, a last norm. */
+/* Vision transformer (Dosovitskiy et al. 2021): patches by a strided convolution, optional class token, learnt
+ * positions, optional norm before the layers (CLIP), pre-norm layers, a last norm. */
 #include "nn/towers.h"
 
 #include <math.h>
@@ -37,7 +37,8 @@ static vla_tensor *embed(vla_step *g, vla_vit *t, vla_tensor *pixels)
 {
 	size_t n = pixels->dim[0], w = t->o.block.width, patches = (size_t)t->grid * t->grid;
 	vla_conv_attr a = { .stride = t->o.patch };
-	vla_tensor *x = vla_conv2d(g, pixels, vla_use(g, t->patch), t->patch_bias ? vla_use(g, t->patch_bias) : NULL, a);
+	vla_tensor *x =
+		vla_conv2d(g, pixels, vla_use(g, t->patch), t->patch_bias ? vla_use(g, t->patch_bias) : NULL, a);
 	x = vla_reshape(g, x, 3, (size_t[]){ n, patches, w });
 	if (t->class_token) {
 		// The token repeated for every picture: zeros [n, 1, w] plus its vector.
@@ -57,8 +58,8 @@ vla_tensor *vla_vit_forward(vla_step *g, vla_vit *t, vla_tensor *pixels, const v
 	if (!pixels)
 		return NULL;
 	if (pixels->ndim != 4 || pixels->dim[1] != s || pixels->dim[2] != s || pixels->dim[3] != 3)
-		return vla_nn_fail(g, VLA_EINVAL, "this image tower takes pictures of %ux%u, not %zux%zu", s, s, pixels->dim[2],
-				   pixels->dim[1]);
+		return vla_nn_fail(g, VLA_EINVAL, "this image tower takes pictures of %ux%u, not %zux%zu", s, s,
+				   pixels->dim[2], pixels->dim[1]);
 	vla_arena_mark mark = vla_scope_begin(g);
 	vla_tensor *x = embed(g, t, pixels);
 	vla_watch_call(watch, "embeddings", -1, x);

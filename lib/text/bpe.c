@@ -78,8 +78,8 @@ vla_status vla_bpe_add_token(vla_bpe *m, const char *spelling, size_t id, vla_er
 	}
 	if (m->token[id])
 		return strcmp(m->token[id], spelling) == 0
-		               ? VLA_OK
-		               : vla_fail(err, VLA_ECORRUPT, "token id %zu is given twice", id);
+			       ? VLA_OK
+			       : vla_fail(err, VLA_ECORRUPT, "token id %zu is given twice", id);
 	m->token[id] = vla_strdup(spelling);
 	return m->token[id] ? VLA_OK : vla_nomem(err);
 }
@@ -200,11 +200,11 @@ vla_status vla_bpe_reserve_merges(vla_bpe *m, size_t n, vla_err *err)
 static vla_status unknown_part(const char *s, size_t n, size_t rank, vla_err *err)
 {
 	return vla_fail(err, VLA_ECORRUPT, "merge %zu needs '%.*s', which is not in the vocabulary", rank,
-	                (int)(n < 60 ? n : 60), s);
+			(int)(n < 60 ? n : 60), s);
 }
 
 vla_status vla_bpe_add_merge(vla_bpe *m, const char *left, size_t left_n, const char *right, size_t right_n,
-                             size_t rank, vla_err *err)
+			     size_t rank, vla_err *err)
 {
 	uint32_t a = vla_bpe_find(m, left, left_n), b = vla_bpe_find(m, right, right_n);
 	if (a == VLA_NO_TOKEN)

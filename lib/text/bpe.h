@@ -29,11 +29,11 @@ typedef struct vla_bpe {
 	size_t by_name_n;  /* a power of two */
 	uint32_t *by_word; /* open addressing over bytes: tokens that are whole words as they stand */
 	size_t by_word_n;
-	vla_merge *merge;  /* open addressing */
+	vla_merge *merge; /* open addressing */
 	size_t merge_n;
-	size_t merges;     /* how many are in use */
-	char *suffix;      /* end-of-word mark in the spelling ("</w>"), or NULL */
-	uint32_t unk;      /* for bytes without a token; VLA_NO_TOKEN: they are left out */
+	size_t merges;                           /* how many are in use */
+	char *suffix;                            /* end-of-word mark in the spelling ("</w>"), or NULL */
+	uint32_t unk;                            /* for bytes without a token; VLA_NO_TOKEN: they are left out */
 	uint32_t byte_id[256], byte_end_id[256]; /* one byte, inside and at the end of a word */
 } vla_bpe;
 
@@ -44,7 +44,7 @@ vla_status vla_bpe_index(vla_bpe *m, vla_err *err) VLA_MUST_USE;
 vla_status vla_bpe_reserve_merges(vla_bpe *m, size_t n, vla_err *err) VLA_MUST_USE;
 /* left and right need not end in 0. VLA_ECORRUPT when a part or the whole is not in the vocabulary. */
 vla_status vla_bpe_add_merge(vla_bpe *m, const char *left, size_t left_n, const char *right, size_t right_n,
-                             size_t rank, vla_err *err) VLA_MUST_USE;
+			     size_t rank, vla_err *err) VLA_MUST_USE;
 vla_status vla_bpe_finish(vla_bpe *m, vla_err *err) VLA_MUST_USE;
 /* After finish: a word with the bytes of token id is that token, whatever the merges say. */
 void vla_bpe_make_word(vla_bpe *m, uint32_t id);

@@ -24,7 +24,7 @@ static vla_status write_in(const char *dir, const char *name, const void *p, siz
 }
 
 vla_status vla_bpe_train(const char *const *texts, size_t n, const vla_bpe_train_opts *opts, const char *dir,
-                         vla_err *err)
+			 vla_err *err)
 {
 	vla_bpe_trainer *t;
 	vla_buf b = { NULL, 0, 0 };

@@ -37,8 +37,8 @@ struct vla_bpe_trainer {
 	vla_bpe_train_opts opts;
 	vla_tokenizer *base; /* normalisation and cuts, with the 256 bytes for a vocabulary */
 	vla_work work;
-	vla_buf bytes;       /* of all different words */
-	size_t *word_off;    /* [n_words + 1] in bytes */
+	vla_buf bytes;    /* of all different words */
+	size_t *word_off; /* [n_words + 1] in bytes */
 	word *words;
 	size_t n_words, cap_words;
 	uint32_t *table; /* words by bytes; UINT32_MAX is empty */
@@ -53,8 +53,8 @@ struct vla_bpe_trainer {
 	size_t heap_n, heap_cap;
 	uint32_t (*merge)[2];
 	size_t n_merges;
-	vla_buf piece;      /* bytes of all symbols */
-	size_t *piece_off;  /* [N_SPECIAL + 256 + n_merges + 1] */
+	vla_buf piece;     /* bytes of all symbols */
+	size_t *piece_off; /* [N_SPECIAL + 256 + n_merges + 1] */
 };
 
 /* ---- the file ---- */
@@ -85,59 +85,64 @@ static vla_status add_piece(const vla_bpe_trainer *t, size_t id, vla_buf *b, vla
 
 /* Runs of ideographs are cut out first; then contractions, words, single digits and the rest, each with the space
  * before it. Other white space, and a space before an ideograph, is dropped. */
-#define IDEOGRAPHS "[\xe4\xb8\x80-\xe9\xbf\xbf\xe3\x90\x80-\xe4\xb6\xbf\xef\xa4\x80-\xef\xab\xbf" \
+#define IDEOGRAPHS \
+	"[\xe4\xb8\x80-\xe9\xbf\xbf\xe3\x90\x80-\xe4\xb6\xbf\xef\xa4\x80-\xef\xab\xbf" \
 	"\xf0\xa0\x80\x80-\xf0\xb2\x8e\xaf]+"
 #define WORDS "'s|'t|'re|'ve|'m|'ll|'d| ?\\\\p{L}[\\\\p{L}\\\\p{M}]*| ?\\\\p{N}| ?[^\\\\s\\\\p{L}\\\\p{N}]+"
 
 static vla_status write_head(const vla_bpe_trainer *t, vla_buf *b, vla_err *err)
 {
-	VLA_TRY(add_text(b, "{\n\"version\": \"1.0\",\n\"truncation\": null,\n\"padding\": null,\n\"added_tokens\": [", err));
+	VLA_TRY(add_text(b, "{\n\"version\": \"1.0\",\n\"truncation\": null,\n\"padding\": null,\n\"added_tokens\": [",
+			 err));
 	for (size_t i = 0; i < N_SPECIAL; i++)
-		VLA_TRY(vla_buf_addf(b, err, "%s\n{\"id\": %zu, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, "
-		                             "\"rstrip\": false, \"normalized\": false, \"special\": true}",
-		                     i ? "," : "", i, special_token[i]));
+		VLA_TRY(vla_buf_addf(
+			b, err,
+			"%s\n{\"id\": %zu, \"content\": \"%s\", \"single_word\": false, \"lstrip\": false, "
+			"\"rstrip\": false, \"normalized\": false, \"special\": true}",
+			i ? "," : "", i, special_token[i]));
 	VLA_TRY(add_text(b, "],\n\"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [", err));
 	if (t->opts.lower)
 		VLA_TRY(add_text(b, "{\"type\": \"NFC\"}, {\"type\": \"Lowercase\"}, ", err));
 	VLA_TRY(add_text(b,
-	                 "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"\\\\s+\"}, \"content\": \" \"}, "
-	                 "{\"type\": \"Prepend\", \"prepend\": \" \"}]},\n"
-	                 "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [\n"
-	                 "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" IDEOGRAPHS "\"}, "
-	                 "\"behavior\": \"Isolated\", \"invert\": false},\n"
-	                 "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" WORDS "\"}, "
-	                 "\"behavior\": \"Removed\", \"invert\": true},\n"
-	                 "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
-	                 "\"use_regex\": false}]},\n",
-	                 err));
+			 "{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"\\\\s+\"}, \"content\": \" \"}, "
+			 "{\"type\": \"Prepend\", \"prepend\": \" \"}]},\n"
+			 "\"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [\n"
+			 "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" IDEOGRAPHS "\"}, "
+			 "\"behavior\": \"Isolated\", \"invert\": false},\n"
+			 "{\"type\": \"Split\", \"pattern\": {\"Regex\": \"" WORDS "\"}, "
+			 "\"behavior\": \"Removed\", \"invert\": true},\n"
+			 "{\"type\": \"ByteLevel\", \"add_prefix_space\": false, \"trim_offsets\": true, "
+			 "\"use_regex\": false}]},\n",
+			 err));
 	VLA_TRY(vla_buf_addf(b, err,
-	                     "\"post_processor\": {\"type\": \"TemplateProcessing\",\n\"single\": "
-	                     "[{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
-	                     "\"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}],\n",
-	                     special_token[1], special_token[2]));
+			     "\"post_processor\": {\"type\": \"TemplateProcessing\",\n\"single\": "
+			     "[{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"A\", "
+			     "\"type_id\": 0}}, {\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}],\n",
+			     special_token[1], special_token[2]));
 	VLA_TRY(vla_buf_addf(b, err,
-	                     "\"pair\": [{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}, {\"Sequence\": {\"id\": "
-	                     "\"A\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, "
-	                     "{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 1}}],\n\"special_tokens\": {",
-	                     special_token[1], special_token[2]));
+			     "\"pair\": [{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 0}}, {\"Sequence\": {\"id\": "
+			     "\"A\", \"type_id\": 0}}, {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}, "
+			     "{\"SpecialToken\": {\"id\": \"%s\", \"type_id\": 1}}],\n\"special_tokens\": {",
+			     special_token[1], special_token[2]));
 	for (size_t i = 1; i < N_SPECIAL; i++)
 		VLA_TRY(vla_buf_addf(b, err, "%s\"%s\": {\"id\": \"%s\", \"ids\": [%zu], \"tokens\": [\"%s\"]}",
-		                     i > 1 ? ", " : "", special_token[i], special_token[i], i, special_token[i]));
-	return add_text(b,
-	                "}},\n\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteLevel\", "
-	                "\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}, {\"type\": \"Strip\", "
-	                "\"content\": \" \", \"start\": 1, \"stop\": 0}]},\n",
-	                err);
+				     i > 1 ? ", " : "", special_token[i], special_token[i], i, special_token[i]));
+	return add_text(
+		b,
+		"}},\n\"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"ByteLevel\", "
+		"\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": false}, {\"type\": \"Strip\", "
+		"\"content\": \" \", \"start\": 1, \"stop\": 0}]},\n",
+		err);
 }
 
 vla_status vla_bpe_trainer_write(const vla_bpe_trainer *t, vla_buf *b, vla_err *err)
 {
 	VLA_TRY(write_head(t, b, err));
 	VLA_TRY(add_text(b,
-	                 "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
-	                 "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false, "
-	                 "\"byte_fallback\": false,\n\"vocab\": {",
-	                 err));
+			 "\"model\": {\"type\": \"BPE\", \"dropout\": null, \"unk_token\": null, "
+			 "\"continuing_subword_prefix\": null, \"end_of_word_suffix\": null, \"fuse_unk\": false, "
+			 "\"byte_fallback\": false,\n\"vocab\": {",
+			 err));
 	for (size_t i = 0; i < N_SPECIAL + 256 + t->n_merges; i++) {
 		VLA_TRY(add_text(b, i ? ",\n\"" : "\n\"", err));
 		VLA_TRY(add_piece(t, i, b, err));
@@ -189,7 +194,7 @@ vla_status vla_bpe_trainer_new(const vla_bpe_train_opts *opts, vla_bpe_trainer *
 {
 	if (opts->vocab_size < N_SPECIAL + 256 || opts->vocab_size > VLA_MAX_VOCAB)
 		return vla_fail(err, VLA_EINVAL, "vocabulary size %zu is not between %d and %zu", opts->vocab_size,
-		                N_SPECIAL + 256, VLA_MAX_VOCAB);
+				N_SPECIAL + 256, VLA_MAX_VOCAB);
 	vla_bpe_trainer *t = vla_zalloc(1, sizeof *t);
 	if (!t)
 		return vla_nomem(err);

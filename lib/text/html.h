@@ -9,9 +9,9 @@
 /* Replaces character references, once, as Python's html.unescape does. */
 vla_status vla_html_unescape(const char *s, size_t n, vla_buf *out, vla_err *err) VLA_MUST_USE;
 
-/* What ftfy.fix_text does, but for the rarer cases of text decoded with a wrong encoding: character references (not after
- * a '<' has been seen), UTF-8 read as Windows-1252, C1 controls as Windows-1252, Latin ligatures, full- and half-width forms, curly quotes,
- * terminal escapes, control characters, NFC; until nothing changes. */
+/* What ftfy.fix_text does, but for the rarer cases of text decoded with a wrong encoding: character references (not
+ * after a '<' has been seen), UTF-8 read as Windows-1252, C1 controls as Windows-1252, Latin ligatures, full- and
+ * half-width forms, curly quotes, terminal escapes, control characters, NFC; until nothing changes. */
 vla_status vla_text_repair(const char *s, size_t n, vla_buf *out, vla_err *err) VLA_MUST_USE;
 
 /* The tables of html_data.c. */

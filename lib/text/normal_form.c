@@ -149,7 +149,8 @@ static size_t compose_all(seq *q)
 /* Below U+0300, the main ideographs and kana without marks: nothing to do. */
 static bool inert(uint32_t c)
 {
-	return c < 0x300 || (c >= 0x3400 && c <= 0x9fff) || (c >= 0x2010 && c <= 0x2027) || (c >= 0x3000 && c <= 0x3029);
+	return c < 0x300 || (c >= 0x3400 && c <= 0x9fff) || (c >= 0x2010 && c <= 0x2027) ||
+	       (c >= 0x3000 && c <= 0x3029);
 }
 
 static bool all_inert(const char *s, size_t n)

@@ -2,7 +2,8 @@
  * \p{X} and \P{X} with general categories, classes with ranges and negation, '.', alternation, groups (plain,
  * non-capturing, (?i: )), the quantifiers ? * + {m,n} and their possessive forms on single characters, ? on groups,
  * and lookahead at one character. A group is expanded into alternatives when the expression is read, so that a
- * match is a walk over a flat list. Not known: lookbehind, anchors, back references, repeated groups, lazy quantifiers. */
+ * match is a walk over a flat list. Not known: lookbehind, anchors, back references, repeated groups, lazy quantifiers.
+ */
 #include "text/pattern.h"
 
 #include "text/unicode.h"
@@ -48,7 +49,7 @@ struct vla_pattern {
 static bool set_has_slow(const vla_pattern *p, const charset *s, uint32_t c)
 {
 	bool in = (s->gc && (s->gc >> vla_gc_of(c) & 1)) || (s->space && vla_is_space(c)) ||
-	          (s->not_space && !vla_is_space(c));
+		  (s->not_space && !vla_is_space(c));
 	for (uint32_t i = 0; i < s->n_ranges && !in; i++)
 		in = c >= p->range[s->first_range + i][0] && c <= p->range[s->first_range + i][1];
 	return in != s->negate;

@@ -69,7 +69,7 @@ void vla_work_release(vla_work *w);
 
 /* w->text = normalised s (well-formed UTF-8). */
 vla_status vla_pipeline_normalise(const vla_pipeline *p, const char *s, size_t n, vla_work *w,
-                                  vla_err *err) VLA_MUST_USE;
+				  vla_err *err) VLA_MUST_USE;
 /* Cuts w->text into w->span. */
 vla_status vla_pipeline_cut(const vla_pipeline *p, vla_work *w, vla_err *err) VLA_MUST_USE;
 

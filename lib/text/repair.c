@@ -1,6 +1,6 @@
-/* Repairs of text in the manner of ftfy, as its documentation lists them, line by line and until nothing changes. Of its
- * heuristics for text that was decoded with a wrong encoding only the main case is here: a line whose characters are all
- * of Latin-1 or Windows-1252 and whose bytes there are UTF-8. */
+/* Repairs of text in the manner of ftfy, as its documentation lists them, line by line and until nothing changes. Of
+ * its heuristics for text that was decoded with a wrong encoding only the main case is here: a line whose characters
+ * are all of Latin-1 or Windows-1252 and whose bytes there are UTF-8. */
 #include "text/html.h"
 
 #include "text/unicode.h"
@@ -73,11 +73,11 @@ static const char *ligature(uint32_t c)
 		uint16_t c;
 		char text[5];
 	} table[] = {
-		{ 0x132, "IJ" },        { 0x133, "ij" },        { 0x149, "\xca\xbcn" }, { 0x1c4, "D\xc5\xbd" },
-		{ 0x1c5, "D\xc5\xbe" }, { 0x1c6, "d\xc5\xbe" }, { 0x1c7, "LJ" },        { 0x1c8, "Lj" },
-		{ 0x1c9, "lj" },        { 0x1ca, "NJ" },        { 0x1cb, "Nj" },        { 0x1cc, "nj" },
-		{ 0x1f1, "DZ" },        { 0x1f2, "Dz" },        { 0x1f3, "dz" },        { 0xfb00, "ff" },
-		{ 0xfb01, "fi" },       { 0xfb02, "fl" },       { 0xfb03, "ffi" },      { 0xfb04, "ffl" },
+		{ 0x132, "IJ" },         { 0x133, "ij" },        { 0x149, "\xca\xbcn" }, { 0x1c4, "D\xc5\xbd" },
+		{ 0x1c5, "D\xc5\xbe" },  { 0x1c6, "d\xc5\xbe" }, { 0x1c7, "LJ" },        { 0x1c8, "Lj" },
+		{ 0x1c9, "lj" },         { 0x1ca, "NJ" },        { 0x1cb, "Nj" },        { 0x1cc, "nj" },
+		{ 0x1f1, "DZ" },         { 0x1f2, "Dz" },        { 0x1f3, "dz" },        { 0xfb00, "ff" },
+		{ 0xfb01, "fi" },        { 0xfb02, "fl" },       { 0xfb03, "ffi" },      { 0xfb04, "ffl" },
 		{ 0xfb05, "\xc5\xbft" }, { 0xfb06, "st" },
 	};
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -103,8 +103,8 @@ static uint32_t plain_form(uint32_t c)
 
 static bool is_control(uint32_t c)
 {
-	return c < 9 || c == 0xb || (c >= 0xe && c < 0x20) || c == 0x7f || (c >= 0x206a && c <= 0x206f) || c == 0xfeff ||
-	       (c >= 0xfff9 && c <= 0xfffc);
+	return c < 9 || c == 0xb || (c >= 0xe && c < 0x20) || c == 0x7f || (c >= 0x206a && c <= 0x206f) ||
+	       c == 0xfeff || (c >= 0xfff9 && c <= 0xfffc);
 }
 
 /* The length of a terminal escape sequence at s, or 0. */

@@ -2,10 +2,11 @@
 #include "text/tokenizer.h"
 
 /* The pattern that a byte-level step cuts with (GPT-2). */
-static const char byte_level_pattern[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+static const char byte_level_pattern[] =
+	"'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
 vla_status vla_pipeline_add_split(vla_pipeline *p, const char *pattern, vla_split_behavior behavior, bool invert,
-                                  vla_err *err)
+				  vla_err *err)
 {
 	vla_cut c = { NULL, behavior, invert, false };
 	VLA_TRY(vla_pattern_new(pattern, &c.pattern, err));

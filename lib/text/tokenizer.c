@@ -142,7 +142,7 @@ static bool inside_word(const char *s, size_t n, size_t b, size_t e)
 
 /* The first added token in s at or after from: its index, or VLA_NO_TOKEN. [*b, *e) includes stripped space. */
 static uint32_t find_added(const vla_tokenizer *t, bool normalized, const char *s, size_t n, size_t from, size_t *b,
-                           size_t *e)
+			   size_t *e)
 {
 	const uint32_t *heads = t->added_by_byte[normalized];
 	for (size_t i = from; i < n; i++) {
@@ -174,7 +174,7 @@ static uint32_t find_added(const vla_tokenizer *t, bool normalized, const char *
 
 /* Cuts and encodes w->text[off .. off + n), which is normalised. */
 static vla_status encode_normalised(const vla_tokenizer *t, const char *s, size_t n, vla_work *w, vla_ids *ids,
-                                    vla_err *err)
+				    vla_err *err)
 {
 	w->text.n = 0;
 	VLA_TRY(vla_buf_add(&w->text, s, n, err));
@@ -193,7 +193,7 @@ static bool has_added(const vla_tokenizer *t, bool normalized)
 }
 
 static vla_status encode_segment(const vla_tokenizer *t, const char *s, size_t n, vla_work *w, vla_ids *ids,
-                                 vla_err *err)
+				 vla_err *err)
 {
 	if (n == 0)
 		return VLA_OK;
@@ -294,7 +294,7 @@ static vla_status decode_one(const vla_tokenizer *t, uint32_t id, bool skip_spec
 }
 
 vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, char **text,
-                                vla_err *err)
+				vla_err *err)
 {
 	vla_buf raw = { NULL, 0, 0 }, out = { NULL, 0, 0 };
 	vla_status st = VLA_OK;

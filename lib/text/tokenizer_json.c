@@ -82,7 +82,8 @@ static vla_status read_normalizer(const json_t *o, vla_pipeline *p, unsigned dep
 
 static vla_status read_behavior(const json_t *o, vla_split_behavior *b, vla_err *err)
 {
-	static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous" };
+	static const char *const names[] = { "Removed", "Isolated", "MergedWithPrevious", "MergedWithNext",
+					     "Contiguous" };
 	const char *s = text_of(o, "behavior");
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(s, names[i]) == 0) {
@@ -120,13 +121,13 @@ static vla_status read_pre_tokenizer(const json_t *o, vla_pipeline *p, unsigned 
 	if (is_type(o, "ByteLevel")) {
 		*byte_level = true;
 		return vla_pipeline_add_byte_level(p, flag_of(o, "add_prefix_space", true),
-		                                   flag_of(o, "use_regex", true), err);
+						   flag_of(o, "use_regex", true), err);
 	}
 	if (is_type(o, "Split"))
 		return read_split(o, p, err);
 	if (is_type(o, "Digits"))
 		return vla_pipeline_add_split(p, flag_of(o, "individual_digits", false) ? "\\p{N}" : "\\p{N}+",
-		                              VLA_SPLIT_ISOLATED, false, err);
+					      VLA_SPLIT_ISOLATED, false, err);
 	if (is_type(o, "WhitespaceSplit"))
 		return vla_pipeline_add_split(p, "\\s+", VLA_SPLIT_REMOVED, false, err);
 	if (is_type(o, "Whitespace"))
@@ -142,7 +143,8 @@ static vla_status read_vocab(const json_t *vocab, vla_bpe *m, vla_err *err)
 	json_t *v;
 	if (!json_is_object(vocab))
 		return wrong("model.vocab", err);
-	json_object_foreach((json_t *)vocab, key, v) {
+	json_object_foreach((json_t *)vocab, key, v)
+	{
 		json_int_t id = json_integer_value(v);
 		if (!json_is_integer(v) || id < 0 || (uint64_t)id >= VLA_MAX_VOCAB)
 			return vla_fail(err, VLA_ECORRUPT, "tokenizer.json: bad id for token '%.60s'", key);
@@ -183,8 +185,9 @@ static vla_status read_model(const json_t *o, const json_t *added, vla_bpe *m, v
 		return not_known(o, "model", err);
 	if (*text_of(o, "continuing_subword_prefix") || flag_of(o, "byte_fallback", false) ||
 	    flag_of(o, "ignore_merges", false))
-		return vla_fail(err, VLA_EUNSUPPORTED, "tokenizer.json: a BPE model with continuing_subword_prefix, "
-		                                       "byte_fallback or ignore_merges is not supported");
+		return vla_fail(err, VLA_EUNSUPPORTED,
+				"tokenizer.json: a BPE model with continuing_subword_prefix, "
+				"byte_fallback or ignore_merges is not supported");
 	if (*suffix && !(m->suffix = vla_strdup(suffix)))
 		return vla_nomem(err);
 	VLA_TRY(read_vocab(json_object_get(o, "vocab"), m, err));
@@ -224,7 +227,8 @@ static vla_status frame_named(vla_tokenizer *t, const char *name, bool after, vl
 {
 	uint32_t id = vla_tokenizer_id(t, name);
 	if (id == VLA_NO_TOKEN)
-		return vla_fail(err, VLA_ECORRUPT, "tokenizer.json: post_processor names '%.60s', which is no token", name);
+		return vla_fail(err, VLA_ECORRUPT, "tokenizer.json: post_processor names '%.60s', which is no token",
+				name);
 	return vla_tokenizer_frame(t, after, id, err);
 }
 
@@ -299,7 +303,8 @@ static vla_status build(const json_t *root, vla_tokenizer *t, vla_err *err)
 	VLA_TRY(read_pre_tokenizer(pre, &t->pipe, 0, &byte_level, err));
 	VLA_TRY(read_model(json_object_get(root, "model"), added, &t->bpe, err));
 	if (!byte_level)
-		return vla_fail(err, VLA_EUNSUPPORTED, "tokenizer.json: a BPE model without ByteLevel is not supported");
+		return vla_fail(err, VLA_EUNSUPPORTED,
+				"tokenizer.json: a BPE model without ByteLevel is not supported");
 	VLA_TRY(read_added(added, t, err));
 	VLA_TRY(read_post_processor(json_object_get(root, "post_processor"), t, 0, err));
 	t->strip_first_space = strips_space(json_object_get(root, "decoder"));

@@ -10,8 +10,9 @@ enum { CLIP_MERGES = 49152 - 256 - 2, MAX_PIECE = 1024 };
 static const char start_token[] = "<|startoftext|>", end_token[] = "<|endoftext|>", word_end[] = "</w>";
 static const char clip_pattern[] = "<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|"
 				   "[^\\s\\p{L}\\p{N}]+";
-static const char clip_pattern_any_case[] = "<\\|startoftext\\|>|<\\|endoftext\\|>|(?i:'s|'t|'re|'ve|'m|'ll|'d)|[\\p{L}]+|"
-					    "[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
+static const char clip_pattern_any_case[] =
+	"<\\|startoftext\\|>|<\\|endoftext\\|>|(?i:'s|'t|'re|'ve|'m|'ll|'d)|[\\p{L}]+|"
+	"[\\p{N}]|[^\\s\\p{L}\\p{N}]+";
 
 /* The next merge at *p, or false at the end; the first line is a comment when it has a '#' as "#version" does. */
 static bool next_merge(const char **p, const char **left, size_t *left_n, const char **right, size_t *right_n)
@@ -160,7 +161,8 @@ static vla_status add_vocab(vla_bpe *m, const char *vocab, size_t n, vla_err *er
 		return vla_prefix(err, st, "vocab.json");
 	if (!json_is_object(root))
 		st = vla_fail(err, VLA_EFORMAT, "vocab.json: not an object");
-	json_object_foreach(root, key, v) {
+	json_object_foreach(root, key, v)
+	{
 		json_int_t id = json_integer_value(v);
 		if (!json_is_integer(v) || id < 0 || (uint64_t)id >= VLA_MAX_VOCAB)
 			st = vla_fail(err, VLA_ECORRUPT, "vocab.json: bad id for token '%.60s'", key);
@@ -198,7 +200,7 @@ static vla_status build_merges(vla_tokenizer *t, const char *vocab, size_t vocab
 }
 
 vla_status vla_tokenizer_parse_merges(const char *vocab, size_t vocab_n, const char *merges, vla_tokenizer **out,
-                                      vla_err *err)
+				      vla_err *err)
 {
 	vla_tokenizer *t = vla_tokenizer_blank();
 	return t ? finish(t, build_merges(t, vocab, vocab_n, merges, err), out) : vla_nomem(err);

@@ -122,9 +122,10 @@ static vla_status open_dir(const char *dir, vla_tokenizer **out, vla_err *err)
 	else if (clip)
 		st = open_clip(clip, out, err);
 	else
-		st = vla_fail(err, VLA_EIO, "'%s' holds no tokenizer: looked for tokenizer.json, vocab.json with merges.txt, "
-		                            "%s.gz",
-		              dir, clip_name);
+		st = vla_fail(err, VLA_EIO,
+			      "'%s' holds no tokenizer: looked for tokenizer.json, vocab.json with merges.txt, "
+			      "%s.gz",
+			      dir, clip_name);
 out:
 	free(json);
 	free(vocab);

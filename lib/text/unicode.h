@@ -6,9 +6,36 @@
 
 /* General categories; the order is that of unicode_gen.py. */
 typedef enum vla_gc {
-	VLA_GC_LU, VLA_GC_LL, VLA_GC_LT, VLA_GC_LM, VLA_GC_LO, VLA_GC_MN, VLA_GC_MC, VLA_GC_ME, VLA_GC_ND, VLA_GC_NL,
-	VLA_GC_NO, VLA_GC_PC, VLA_GC_PD, VLA_GC_PS, VLA_GC_PE, VLA_GC_PI, VLA_GC_PF, VLA_GC_PO, VLA_GC_SM, VLA_GC_SC,
-	VLA_GC_SK, VLA_GC_SO, VLA_GC_ZS, VLA_GC_ZL, VLA_GC_ZP, VLA_GC_CC, VLA_GC_CF, VLA_GC_CS, VLA_GC_CO, VLA_GC_CN
+	VLA_GC_LU,
+	VLA_GC_LL,
+	VLA_GC_LT,
+	VLA_GC_LM,
+	VLA_GC_LO,
+	VLA_GC_MN,
+	VLA_GC_MC,
+	VLA_GC_ME,
+	VLA_GC_ND,
+	VLA_GC_NL,
+	VLA_GC_NO,
+	VLA_GC_PC,
+	VLA_GC_PD,
+	VLA_GC_PS,
+	VLA_GC_PE,
+	VLA_GC_PI,
+	VLA_GC_PF,
+	VLA_GC_PO,
+	VLA_GC_SM,
+	VLA_GC_SC,
+	VLA_GC_SK,
+	VLA_GC_SO,
+	VLA_GC_ZS,
+	VLA_GC_ZL,
+	VLA_GC_ZP,
+	VLA_GC_CC,
+	VLA_GC_CF,
+	VLA_GC_CS,
+	VLA_GC_CO,
+	VLA_GC_CN
 } vla_gc;
 
 /* The mask of a property name of one or two letters ("L", "Nd"); 0 when there is none. */

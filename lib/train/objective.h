@@ -43,7 +43,7 @@ struct vla_objective {
 	bool *data;     /* [corpus->n] applies to it */
 	size_t teacher; /* index, or SIZE_MAX */
 	vla_teacher *t;
-	size_t image_teacher;   /* whose pooled output stands for the model's, or SIZE_MAX */
+	size_t image_teacher; /* whose pooled output stands for the model's, or SIZE_MAX */
 	vla_teacher *image_t;
 	bool from_teacher; /* the picture's pooled output is the teacher's */
 	bool sigmoid, share, raw;

@@ -47,8 +47,8 @@ VLA_API vla_status vla_ct_to_f32(const vla_ct *t, float *out, vla_err *err) VLA_
 
 /* Writes n tensors to one safetensors file, whole or not at all. src[i].data must hold bytes in
  * src[i].dtype. meta: pairs key, value, ..., NULL; may be NULL. */
-VLA_API vla_status vla_checkpoint_write(const char *path, const vla_ct *src, size_t n,
-                                        const char *const *meta, vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_checkpoint_write(const char *path, const vla_ct *src, size_t n, const char *const *meta,
+					vla_err *err) VLA_MUST_USE;
 
 #ifdef __cplusplus
 }

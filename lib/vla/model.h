@@ -38,7 +38,10 @@ typedef struct vla_model_opts {
 	vla_compute compute;
 } vla_model_opts;
 
-#define VLA_MODEL_OPTS_INIT { NULL, VLA_COMPUTE_AUTO }
+#define VLA_MODEL_OPTS_INIT \
+	{ \
+		NULL, VLA_COMPUTE_AUTO \
+	}
 
 typedef struct vla_model_info {
 	const char *family;      /* "clip", "mobilenet_v2", "vla_dual" */
@@ -48,16 +51,16 @@ typedef struct vla_model_info {
 	uint32_t dim;            /* numbers an embedding */
 	uint32_t image_size;     /* pixels a side; 0 without an image tower */
 	bool has_image, has_text;
-	float logit_scale;       /* multiplier, not its logarithm; 1 when the family has none */
-	float logit_bias;        /* 0 when the family has none */
-	bool sigmoid;            /* scored by sigmoid, not softmax */
+	float logit_scale; /* multiplier, not its logarithm; 1 when the family has none */
+	float logit_bias;  /* 0 when the family has none */
+	bool sigmoid;      /* scored by sigmoid, not softmax */
 	uint64_t image_params, text_params;
 } vla_model_info;
 
 /* dir_or_name: a path (it holds a '/' or is a directory here), else a name looked up in each directory of
  * $VLA_PATH, then beside the library's data; NULL: "vla-mini". The message lists where it looked. */
 VLA_API vla_status vla_model_open(const char *dir_or_name, const vla_model_opts *opts, vla_model **out,
-                                  vla_err *err) VLA_MUST_USE;
+				  vla_err *err) VLA_MUST_USE;
 VLA_API void vla_model_close(vla_model *m); /* NULL legal */
 VLA_API const vla_model_info *vla_model_get_info(const vla_model *m);
 
@@ -70,8 +73,7 @@ VLA_API size_t vla_model_pixels(const vla_model *m);
 VLA_API uint32_t vla_model_min_side(const vla_model *m);
 /* Resize, crop and normalise as the model's preprocessing says: out is [image_size, image_size, 3].
  * Thread-safe. */
-VLA_API vla_status vla_model_preprocess(const vla_model *m, const vla_image *im, float *out,
-                                        vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_model_preprocess(const vla_model *m, const vla_image *im, float *out, vla_err *err) VLA_MUST_USE;
 
 typedef enum vla_output {
 	VLA_OUT_EMBED = 0, /* [n, dim], unit length: the shared space */
@@ -82,37 +84,38 @@ typedef enum vla_output {
 
 /* Rows and width of an image output for one picture; VLA_EUNSUPPORTED when the family lacks it. */
 VLA_API vla_status vla_model_output_shape(const vla_model *m, vla_output what, uint32_t *rows, uint32_t *grid_h,
-                                          uint32_t *grid_w, uint32_t *width, vla_err *err) VLA_MUST_USE;
+					  uint32_t *grid_w, uint32_t *width, vla_err *err) VLA_MUST_USE;
 
 /* pixels: [n, image_size, image_size, 3] from vla_model_preprocess. out: [n, rows, width]. */
-VLA_API vla_status vla_model_embed_pixels(vla_model *m, const float *pixels, size_t n, vla_output what,
-                                          float *out, vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_model_embed_pixels(vla_model *m, const float *pixels, size_t n, vla_output what, float *out,
+					  vla_err *err) VLA_MUST_USE;
 /* out: [n, dim], unit length. Each text runs at its own length where the family allows it. */
 VLA_API vla_status vla_model_embed_texts(vla_model *m, const char *const *texts, size_t n, float *out,
-                                         vla_err *err) VLA_MUST_USE;
+					 vla_err *err) VLA_MUST_USE;
 
 VLA_API const vla_tokenizer *vla_model_tokenizer(const vla_model *m); /* NULL without a text tower */
 
-/* A fresh model of a family that can be trained (vla_dual, clip, mobilenet_v2) from a config.json, with initial weights drawn from
- * seed. tokenizer_dir: directory with the tokenizer's files; NULL: texts cannot be embedded. */
+/* A fresh model of a family that can be trained (vla_dual, clip, mobilenet_v2) from a config.json, with initial weights
+ * drawn from seed. tokenizer_dir: directory with the tokenizer's files; NULL: texts cannot be embedded. */
 VLA_API vla_status vla_model_new(const char *config_path, const char *tokenizer_dir, const vla_model_opts *opts,
-                                 uint64_t seed, vla_model **out, vla_err *err) VLA_MUST_USE;
+				 uint64_t seed, vla_model **out, vla_err *err) VLA_MUST_USE;
 
-/* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files, model.safetensors
- * (dtype f32, f16, bf16 or i8), whole or not at all per file. Names and layouts are the family's. Vectors, scalars and running
- * statistics stay f32; i8 stores matrices and convolutions with one f32 scale a row (NAME.scale), depthwise ones as f16. */
+/* Writes a directory that vla_model_open reads: config.json, preprocessor_config.json, tokenizer files,
+ * model.safetensors (dtype f32, f16, bf16 or i8), whole or not at all per file. Names and layouts are the family's.
+ * Vectors, scalars and running statistics stay f32; i8 stores matrices and convolutions with one f32 scale a row
+ * (NAME.scale), depthwise ones as f16. */
 VLA_API vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
 
 /* One line of a description: key and value, valid during the call. */
 typedef void vla_model_line_fn(void *ctx, const char *key, const char *value);
 /* What `vla-model show` prints. */
 VLA_API vla_status vla_model_describe(const vla_model *m, vla_model_line_fn *line, void *ctx,
-                                      vla_err *err) VLA_MUST_USE;
+				      vla_err *err) VLA_MUST_USE;
 /* Checks a directory: every tensor of the family present with its shape, all numbers finite, unknown tensors listed,
- * tokenizer and preprocessing found, a picture and a text embedded. Findings go to line (key "error", "warning" or "ok").
- * VLA_OK when it can be used; VLA_EIO when it cannot be read; else the status of the first error. */
+ * tokenizer and preprocessing found, a picture and a text embedded. Findings go to line (key "error", "warning" or
+ * "ok"). VLA_OK when it can be used; VLA_EIO when it cannot be read; else the status of the first error. */
 VLA_API vla_status vla_model_verify(const char *dir_or_name, vla_model_line_fn *line, void *ctx,
-                                    vla_err *err) VLA_MUST_USE;
+				    vla_err *err) VLA_MUST_USE;
 
 #ifdef __cplusplus
 }

@@ -36,8 +36,8 @@ extern "C" {
 /* Values are part of the interface: new ones are only appended. */
 typedef enum vla_status {
 	VLA_OK = 0,
-	VLA_EOF = 1,           /* a complete end of input; not an error */
-	VLA_EINVAL = -1,       /* an argument or a shape does not fit */
+	VLA_EOF = 1,     /* a complete end of input; not an error */
+	VLA_EINVAL = -1, /* an argument or a shape does not fit */
 	VLA_ENOMEM = -2,
 	VLA_EIO = -3,          /* the system refused; the message holds its reason */
 	VLA_EFORMAT = -4,      /* not the format that was expected */
@@ -55,7 +55,10 @@ typedef struct vla_err {
 	char msg[256];
 } vla_err;
 
-#define VLA_ERR_INIT { VLA_OK, "" }
+#define VLA_ERR_INIT \
+	{ \
+		VLA_OK, "" \
+	}
 
 /* "0.1.0"; static. */
 VLA_API const char *vla_version(void);

@@ -23,7 +23,10 @@ typedef struct vla_ids {
 	size_t n, cap;
 } vla_ids;
 
-#define VLA_IDS_INIT { NULL, 0, 0 }
+#define VLA_IDS_INIT \
+	{ \
+		NULL, 0, 0 \
+	}
 
 VLA_API void vla_ids_release(vla_ids *ids);
 
@@ -35,12 +38,12 @@ VLA_API void vla_tokenizer_free(vla_tokenizer *t);
 
 /* Encodes one UTF-8 text with the model's special tokens; invalid UTF-8 becomes U+FFFD. max_len > 0
  * truncates and keeps the end token. ids is cleared first, its buffer reused. Thread-safe. */
-VLA_API vla_status vla_tokenizer_encode(const vla_tokenizer *t, const char *text, size_t max_len,
-                                        vla_ids *ids, vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_tokenizer_encode(const vla_tokenizer *t, const char *text, size_t max_len, vla_ids *ids,
+					vla_err *err) VLA_MUST_USE;
 
 /* ids to text; malloc'd, free with free(). Special tokens are left out when skip_special. */
-VLA_API vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n,
-                                        bool skip_special, char **text, vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
+					char **text, vla_err *err) VLA_MUST_USE;
 
 VLA_API size_t vla_tokenizer_vocab(const vla_tokenizer *t);
 /* The bytes of one token in the vocabulary's own spelling; NULL when out of range. */
@@ -60,8 +63,8 @@ typedef struct vla_bpe_train_opts {
  * text are one piece; pieces are whole characters or parts of one. The special tokens are <|pad|> 0,
  * <|startoftext|> 1, <|endoftext|> 2; a text is encoded as start, pieces, end. Deterministic: ties go to the
  * pair of the smaller ids. VLA_EINVAL, VLA_EIO, VLA_ENOMEM. */
-VLA_API vla_status vla_bpe_train(const char *const *texts, size_t n, const vla_bpe_train_opts *opts,
-                                 const char *dir, vla_err *err) VLA_MUST_USE;
+VLA_API vla_status vla_bpe_train(const char *const *texts, size_t n, const vla_bpe_train_opts *opts, const char *dir,
+				 vla_err *err) VLA_MUST_USE;
 
 #ifdef __cplusplus
 }

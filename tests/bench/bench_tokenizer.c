@@ -2,7 +2,8 @@
  *
  *	bench_tokenizer [texts.txt [vocabulary]]
  *
- * texts.txt has one text a line; the captions of the shared data are taken without it. Prints texts, words, seconds of training, then words and tokens a second of encoding.
+ * texts.txt has one text a line; the captions of the shared data are taken without it. Prints texts, words, seconds of
+ *training, then words and tokens a second of encoding.
  */
 #include "base/base.h"
 #include "text/bpe_train.h"
@@ -83,8 +84,8 @@ int main(int argc, char **argv)
 	}
 	double encoded = now() - opened;
 	printf("texts\twords\tcount_s\tlearn_s\topen_s\twords_per_s\ttokens_per_s\n");
-	printf("%zu\t%zu\t%.3f\t%.3f\t%.4f\t%.0f\t%.0f\n", n, words, counted - start, learned - counted, opened - learned,
-	       (double)words / encoded, (double)tokens / encoded);
+	printf("%zu\t%zu\t%.3f\t%.3f\t%.4f\t%.0f\t%.0f\n", n, words, counted - start, learned - counted,
+	       opened - learned, (double)words / encoded, (double)tokens / encoded);
 	vla_bpe_trainer_free(tr);
 	vla_tokenizer_free(t);
 	vla_ids_release(&ids);

@@ -1,5 +1,5 @@
-/* Fuzz target: the first byte picks the parser (tokenizer.json, a split pattern, CLIP merges), the rest is its input; what
- * can be read then encodes the same bytes. */
+/* Fuzz target: the first byte picks the parser (tokenizer.json, a split pattern, CLIP merges), the rest is its input;
+ * what can be read then encodes the same bytes. */
 #include "text/tokenizer.h"
 #include "text/unicode.h"
 

@@ -1,5 +1,5 @@
-/* Runs a fuzz target without a fuzzer, as a TAP test: on the files of tests/fuzz/corpus/NAME, on all their beginnings and
- * on copies with changed bytes, and on bytes drawn at random; or on the files that are named. */
+/* Runs a fuzz target without a fuzzer, as a TAP test: on the files of tests/fuzz/corpus/NAME, on all their beginnings
+ * and on copies with changed bytes, and on bytes drawn at random; or on the files that are named. */
 #include "base/base.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* Runs every operator and optimiser on inputs of useful sizes and writes all inputs, outputs and gradients to a
- * safetensors file, which ops_torch.py recomputes with PyTorch. Names are "case/tensor"; settings are in the case's code
- * on both sides.
+ * safetensors file, which ops_torch.py recomputes with PyTorch. Names are "case/tensor"; settings are in the case's
+ *code on both sides.
  *
  *	ref_ops OUT.safetensors
  */

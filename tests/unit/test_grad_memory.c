@@ -29,7 +29,7 @@ static vla_tensor *forward(vla_step *g, const vla_params *ps)
 	vla_tensor *y = vla_reshape(g, t, 4, (size_t[]){ 3, 2, 2, 2 });
 	y = vla_conv2d(g, y, vla_use(g, ps->p[6]), NULL, (vla_conv_attr){ 1, 1, 1, 1, 1 });
 	y = vla_batch_norm_act(g, y, vla_use(g, ps->p[4]), vla_use(g, ps->p[5]), ps->p[7], ps->p[8], 1e-5f, 0.1f,
-	                       VLA_ACT_RELU);
+			       VLA_ACT_RELU);
 	y = vla_linear(g, vla_mean_pool(g, y), vla_use(g, ps->p[9]), NULL);
 	h = vla_concat(g, (vla_tensor *[]){ h, y, vla_matmul(g, y, y, false, true) }, 3, 1);
 	return vla_cross_entropy(g, vla_transpose(g, vla_transpose(g, h, 0, 1), 0, 1), target, 0.1f);
@@ -111,7 +111,8 @@ int main(void)
 			said &= s == VLA_OK || (s == VLA_ENOMEM && err.code == VLA_ENOMEM);
 		}
 		note("%u allocations", n - 1);
-		ok(n > 20 && n < 1000, "%s", once ? "each allocation failed alone" : "all from each allocation on failed");
+		ok(n > 20 && n < 1000, "%s",
+		   once ? "each allocation failed alone" : "all from each allocation on failed");
 		ok(said, "the status is VLA_ENOMEM");
 		ok(kept, "nothing leaks");
 	}

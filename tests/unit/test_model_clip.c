@@ -1,5 +1,5 @@
-/* CLIP in the Hugging Face layout against upstream's own numbers (golden/clip-a): every expected tensor, those inside the
- * towers included, to 1e-4 of its largest value. A small CLIP made, saved and opened needs no files. */
+/* CLIP in the Hugging Face layout against upstream's own numbers (golden/clip-a): every expected tensor, those inside
+ * the towers included, to 1e-4 of its largest value. A small CLIP made, saved and opened needs no files. */
 #include "model/model.h"
 #include "tap.h"
 
@@ -97,7 +97,8 @@ static void compare_pixels(const float *pixels)
 	for (size_t i = 0; i < NPICTURES; i++)
 		for (size_t k = 0; k < 1024; k++)
 			for (size_t c = 0; c < 3; c++)
-				max[i] = fmax(max[i], fabs((double)pixels[(i * 1024 + k) * 3 + c] - x[(i * 3 + c) * 1024 + k]));
+				max[i] = fmax(max[i],
+					      fabs((double)pixels[(i * 1024 + k) * 3 + c] - x[(i * 3 + c) * 1024 + k]));
 	for (size_t i = 0; i < 3; i++)
 		ok(max[i] <= 2e-5, "pixel_values of %s (off by %.2g)", pictures[i], max[i]);
 	// A decoder one level off moves a pixel by 1/255/std.
@@ -219,7 +220,8 @@ static void test_lazy(void)
 		    vla_model_embed_texts(m, (const char *[]){ "a cat" }, 1, v, &err) == VLA_OK;
 	size_t touched = 0;
 	for (size_t i = 0; good && i < m->params.n; i++)
-		touched += strncmp(m->params.p[i]->name, "image.", 6) == 0 && (m->params.p[i]->value || m->params.p[i]->packed);
+		touched += strncmp(m->params.p[i]->name, "image.", 6) == 0 &&
+			   (m->params.p[i]->value || m->params.p[i]->packed);
 	ok(good && touched == 0, "a text query leaves the image tower alone %s", err.msg);
 	vla_model_close(m);
 }
@@ -258,11 +260,11 @@ static void test_small(void)
 	char dir[] = "/tmp/vla-test-clip-XXXXXX", file[64];
 	vla_model *m = NULL, *r = NULL;
 	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
-	json_t *config = json_pack("{s:s, s:i, s:{s:i,s:i,s:i,s:i,s:i}, s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "model_type", "clip",
-				   "projection_dim", 16, "text_config", "hidden_size", 16, "intermediate_size", 32,
-				   "num_hidden_layers", 1, "num_attention_heads", 2, "vocab_size", 20, "vision_config",
-				   "hidden_size", 24, "intermediate_size", 48, "num_hidden_layers", 2, "num_attention_heads",
-				   3, "image_size", 16, "patch_size", 4);
+	json_t *config = json_pack("{s:s, s:i, s:{s:i,s:i,s:i,s:i,s:i}, s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "model_type",
+				   "clip", "projection_dim", 16, "text_config", "hidden_size", 16, "intermediate_size",
+				   32, "num_hidden_layers", 1, "num_attention_heads", 2, "vocab_size", 20,
+				   "vision_config", "hidden_size", 24, "intermediate_size", 48, "num_hidden_layers", 2,
+				   "num_attention_heads", 3, "image_size", 16, "patch_size", 4);
 	static float x[16 * 16 * 3], a[16], b[16];
 	for (size_t i = 0; i < sizeof x / sizeof *x; i++)
 		x[i] = (float)sin((double)i);
@@ -274,9 +276,11 @@ static void test_small(void)
 	vla_checkpoint *c = NULL;
 	if (good && vla_checkpoint_open(dir, &c, &err) == VLA_OK) {
 		const vla_ct *t = vla_checkpoint_get(c, "vision_model.embeddings.patch_embedding.weight");
-		ok(t && t->ndim == 4 && t->dim[0] == 24 && t->dim[1] == 3 && t->dim[2] == 4, "patches as upstream has them");
+		ok(t && t->ndim == 4 && t->dim[0] == 24 && t->dim[1] == 3 && t->dim[2] == 4,
+		   "patches as upstream has them");
 		ok(vla_checkpoint_get(c, "vision_model.pre_layrnorm.weight") &&
-		   vla_checkpoint_get(c, "text_model.encoder.layers.0.self_attn.out_proj.bias"), "upstream's names");
+			   vla_checkpoint_get(c, "text_model.encoder.layers.0.self_attn.out_proj.bias"),
+		   "upstream's names");
 		vla_checkpoint_close(c);
 	}
 	ok(r && vla_model_embed_texts(r, (const char *[]){ "a" }, 1, b, &err) != VLA_OK, "no tokenizer: %s", err.msg);

@@ -19,7 +19,8 @@ static const char vit_text[] =
 	"            'projection': true } }";
 
 static char tok[] = "/tmp/vla-test-dual-XXXXXX", dir[64];
-static const char *const texts[] = { "a dog on the beach", "two cats", "a red house by the lake with two dogs", "", "a dog" };
+static const char *const texts[] = { "a dog on the beach", "two cats", "a red house by the lake with two dogs", "",
+				     "a dog" };
 #define NTEXTS (sizeof texts / sizeof *texts)
 static float pixels[3 * 32 * 32 * 3];
 
@@ -68,8 +69,8 @@ static bool embed(vla_model *m, float *image, float *text)
 
 static void clear(void)
 {
-	static const char *const made[] = { "config.json", "preprocessor_config.json", "model.safetensors", "tokenizer.json",
-					      "tokenizer_config.json" };
+	static const char *const made[] = { "config.json", "preprocessor_config.json", "model.safetensors",
+					    "tokenizer.json", "tokenizer_config.json" };
 	char file[96];
 	for (size_t i = 0; i < 5; i++) {
 		snprintf(file, sizeof file, "%s/%s", dir, made[i]);
@@ -95,8 +96,8 @@ static void test_round_trip(const char *what, const char *config)
 	char fingerprint[80] = "";
 	for (size_t i = 0; i < 4; i++) {
 		vla_model *r = NULL;
-		bool good = vla_model_save(m, dir, types[i], &err) == VLA_OK && vla_model_open(dir, &o, &r, &err) == VLA_OK &&
-			    embed(r, c, d);
+		bool good = vla_model_save(m, dir, types[i], &err) == VLA_OK &&
+			    vla_model_open(dir, &o, &r, &err) == VLA_OK && embed(r, c, d);
 		if (!ok(good, "%s: saved as %s and opened %s", what, vla_dtype_name(types[i]), err.msg))
 			continue;
 		double ci = cosine(a, c, sizeof a / sizeof *a), ct = cosine(b, d, sizeof b / sizeof *b);
@@ -260,12 +261,16 @@ static void test_refused(void)
 	refuse("misspelt key", "{ 'model_type': 'vla_dual', 'dim': 8, 'logit_scal': 3 }", "nearest: 'logit_scale'");
 	refuse("misspelt tower", "{ 'model_type': 'vla_dual', 'dim': 8, 'text': { 'tower': 'bog', 'width': 8 } }",
 	       "nearest: 'bag'");
-	refuse("width without projection", "{ 'model_type': 'vla_dual', 'dim': 8, 'text': { 'tower': 'bag', 'width': 9 } }",
-	       "projection");
-	refuse("heads", "{ 'model_type': 'vla_dual', 'dim': 9, 'text': { 'tower': 'transformer', 'width': 9, 'heads': 2,"
-	       " 'layers': 1, 'hidden': 9 } }", "heads");
-	refuse("vocabulary too small", "{ 'model_type': 'vla_dual', 'dim': 8, 'text': { 'tower': 'bag', 'width': 8,"
-	       " 'vocab': 3 } }", "vocab");
+	refuse("width without projection",
+	       "{ 'model_type': 'vla_dual', 'dim': 8, 'text': { 'tower': 'bag', 'width': 9 } }", "projection");
+	refuse("heads",
+	       "{ 'model_type': 'vla_dual', 'dim': 9, 'text': { 'tower': 'transformer', 'width': 9, 'heads': 2,"
+	       " 'layers': 1, 'hidden': 9 } }",
+	       "heads");
+	refuse("vocabulary too small",
+	       "{ 'model_type': 'vla_dual', 'dim': 8, 'text': { 'tower': 'bag', 'width': 8,"
+	       " 'vocab': 3 } }",
+	       "vocab");
 	vla_err err = VLA_ERR_INIT;
 	vla_model *m = NULL;
 	ok(vla_model_open("no-such-model", NULL, &m, &err) == VLA_EIO && strstr(err.msg, "share/vla/models"),

@@ -1,5 +1,5 @@
-/* Allocations of making, saving, opening and using a model fail, one after the other: the status says so, nothing leaks,
- * nothing crashes, no half-written file stays. */
+/* Allocations of making, saving, opening and using a model fail, one after the other: the status says so, nothing
+ * leaks, nothing crashes, no half-written file stays. */
 #include "model/net.h"
 #define FAULT_SHARED // jansson's memory counts, too
 #include "fault.h"
@@ -60,7 +60,7 @@ static size_t temporary_files(void)
 {
 	size_t n = 0;
 	DIR *d = opendir(dir);
-	for (struct dirent *e; d && (e = readdir(d)); )
+	for (struct dirent *e; d && (e = readdir(d));)
 		n += strstr(e->d_name, ".tmp.") != NULL;
 	if (d)
 		closedir(d);
@@ -102,7 +102,7 @@ static void clear(const char *path)
 {
 	DIR *d = opendir(path);
 	char file[512];
-	for (struct dirent *e; d && (e = readdir(d)); ) {
+	for (struct dirent *e; d && (e = readdir(d));) {
 		snprintf(file, sizeof file, "%s/%s", path, e->d_name);
 		if (e->d_name[0] != '.')
 			unlink(file);

@@ -1,4 +1,5 @@
-/* MobileNetV2 with its real weights against values computed in double precision; a small one made and read back without them. */
+/* MobileNetV2 with its real weights against values computed in double precision; a small one made and read back without
+ * them. */
 #include "model/net.h"
 #include "tap.h"
 

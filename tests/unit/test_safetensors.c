@@ -69,36 +69,47 @@ static void test_malformed(void)
 	refuse("cut JSON", VLA_ETRUNC, "{\"a\":", 0);
 	refuse("entry is a number", VLA_EFORMAT, "{\"a\":3}", 0);
 	refuse("no dtype", VLA_EFORMAT, "{\"a\":{\"shape\":[1],\"data_offsets\":[0,4]}}", 4);
-	refuse("unknown dtype", VLA_EUNSUPPORTED, "{\"a\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8);
+	refuse("unknown dtype", VLA_EUNSUPPORTED, "{\"a\":{\"dtype\":\"C64\",\"shape\":[1],\"data_offsets\":[0,8]}}",
+	       8);
 	refuse("no shape", VLA_EFORMAT, "{\"a\":{\"dtype\":\"F32\",\"data_offsets\":[0,4]}}", 4);
-	refuse("negative dimension", VLA_EFORMAT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4);
-	refuse("fractional dimension", VLA_EFORMAT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4);
+	refuse("negative dimension", VLA_EFORMAT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}",
+	       4);
+	refuse("fractional dimension", VLA_EFORMAT,
+	       "{\"a\":{\"dtype\":\"F32\",\"shape\":[1.0],\"data_offsets\":[0,4]}}", 4);
 	refuse("product overflows", VLA_ECORRUPT,
 	       "{\"a\":{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296,4],\"data_offsets\":[0,0]}}", 0);
 	refuse("bytes overflow", VLA_ECORRUPT,
 	       "{\"a\":{\"dtype\":\"F64\",\"shape\":[4611686018427387904],\"data_offsets\":[0,0]}}", 0);
 	refuse("7 dimensions", VLA_EUNSUPPORTED,
 	       "{\"a\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1);
-	refuse("offsets past the end", VLA_ETRUNC, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4);
+	refuse("offsets past the end", VLA_ETRUNC, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+	       4);
 	refuse("offsets reversed", VLA_ECORRUPT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,0]}}", 4);
 	refuse("three offsets", VLA_EFORMAT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 8);
-	refuse("size against shape", VLA_ECORRUPT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 4);
+	refuse("size against shape", VLA_ECORRUPT, "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}",
+	       4);
 	refuse("duplicate name", VLA_EFORMAT,
 	       "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-	       "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2);
+	       "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
+	       2);
 	refuse("overlap", VLA_ECORRUPT,
 	       "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-	       "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3);
+	       "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
+	       3);
 	refuse("same bytes twice", VLA_ECORRUPT,
 	       "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-	       "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}", 2);
+	       "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]}}",
+	       2);
 	refuse("hole", VLA_ECORRUPT,
 	       "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-	       "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}", 3);
-	refuse("bytes after the last", VLA_ECORRUPT, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2);
+	       "\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]}}",
+	       3);
+	refuse("bytes after the last", VLA_ECORRUPT, "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+	       2);
 	refuse("metadata is a list", VLA_EFORMAT, "{\"__metadata__\":[]}", 0);
 	refuse("metadata value is a number", VLA_EFORMAT, "{\"__metadata__\":{\"a\":1}}", 0);
-	refuse("NUL in a name", VLA_EFORMAT, "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1);
+	refuse("NUL in a name", VLA_EFORMAT, "{\"a\\u0000b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}",
+	       1);
 	char big[16] = { 1, 2, 3, 4, 5, 6, 7, 8 };
 	vla_err err = VLA_ERR_INIT;
 	ok(parse(big, 16, &err) == VLA_EFORMAT, "refused: header length of text");
@@ -167,7 +178,8 @@ static void test_f8(void)
 	float out[6];
 	vla_ct t = { "x", VLA_F8_E4M3, 1, { 6 }, 6, 6, v };
 	bool good = vla_ct_to_f32(&t, out, NULL) == VLA_OK;
-	ok(good && out[0] == 0x1p-9f && out[1] == 0x1p-6f && out[2] == 448 && out[3] == -448 && out[4] == 1 && isnan(out[5]),
+	ok(good && out[0] == 0x1p-9f && out[1] == 0x1p-6f && out[2] == 448 && out[3] == -448 && out[4] == 1 &&
+		   isnan(out[5]),
 	   "f8 e4m3");
 	t.dtype = VLA_F8_E5M2;
 	good = vla_ct_to_f32(&t, out, NULL) == VLA_OK;
@@ -208,7 +220,8 @@ static void test_damage(void)
 			flips++;
 			bad += count != 2;
 			for (size_t k = 0; k < count; k++)
-				bad += (const char *)t[k].data < buf + header || (const char *)t[k].data + t[k].bytes > buf + n;
+				bad += (const char *)t[k].data < buf + header ||
+				       (const char *)t[k].data + t[k].bytes > buf + n;
 			json_decref(root);
 			free(t);
 		}

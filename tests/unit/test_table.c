@@ -30,10 +30,9 @@ static bool field_is(const vla_table *t, const char *name, const char *want)
 static void test_tsv(void)
 {
 	vla_err err = VLA_ERR_INIT;
-	vla_table *t = table_of(
-		TEXT("\xef\xbb\xbfimage\tcaption\r\na.jpg\tone\\ttab \\q \\\\n\r\n"
-		                      "\nb.jpg\nc.jpg\t\nd.jpg\t1\t2\ne\tlast"),
-		VLA_TABLE_AUTO, VLA_OK);
+	vla_table *t = table_of(TEXT("\xef\xbb\xbfimage\tcaption\r\na.jpg\tone\\ttab \\q \\\\n\r\n"
+				     "\nb.jpg\nc.jpg\t\nd.jpg\t1\t2\ne\tlast"),
+				VLA_TABLE_AUTO, VLA_OK);
 	if (!t)
 		return;
 	ok(vla_table_has(t, "caption") && !vla_table_has(t, "label"), "columns by name");

@@ -12,9 +12,15 @@
 #include <zlib.h>
 
 static const char *const corpus[] = {
-	"A dog runs on the beach.", "Two dogs run on the beach",        "a dog and a cat", "The CAT sleeps; it's warm",
-	"a dog on the sofa",        "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x8b\x97\xe5\x9c\xa8\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a",
-	"\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a\xe7\x9a\x84\xe7\x8b\x97", "\xe6\xb2\x99\xe6\xbb\xa9", "caf\xc3\xa9 caf\xc3\xa9",
+	"A dog runs on the beach.",
+	"Two dogs run on the beach",
+	"a dog and a cat",
+	"The CAT sleeps; it's warm",
+	"a dog on the sofa",
+	"\xe4\xb8\x80\xe5\x8f\xaa\xe7\x8b\x97\xe5\x9c\xa8\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a",
+	"\xe6\xb2\x99\xe6\xbb\xa9\xe4\xb8\x8a\xe7\x9a\x84\xe7\x8b\x97",
+	"\xe6\xb2\x99\xe6\xbb\xa9",
+	"caf\xc3\xa9 caf\xc3\xa9",
 };
 enum { N_CORPUS = sizeof corpus / sizeof *corpus };
 
@@ -61,7 +67,7 @@ static bool round_trip(const vla_tokenizer *t, const char *text, const char *wan
 	vla_err err = VLA_ERR_INIT;
 	char *back = NULL;
 	bool same = encodes(t, text, 0, &ids) && vla_tokenizer_decode(t, ids.id, ids.n, true, &back, &err) == VLA_OK &&
-	            strcmp(back, want) == 0;
+		    strcmp(back, want) == 0;
 	if (!same)
 		note("'%s' came back as '%s'", text, back ? back : "(nothing)");
 	free(back);
@@ -77,10 +83,10 @@ static void test_training(void)
 	ok(t && vla_tokenizer_vocab(t) == 290, "a vocabulary of the wanted size");
 	ok(u && a.n == b.n && memcmp(a.data, b.data, a.n) == 0, "the order of the texts does not matter");
 	ok(vla_tokenizer_id(t, "<|pad|>") == 0 && vla_tokenizer_id(t, "<|startoftext|>") == 1 &&
-	           vla_tokenizer_id(t, "<|endoftext|>") == 2 && vla_tokenizer_id(t, "none") == UINT32_MAX,
+		   vla_tokenizer_id(t, "<|endoftext|>") == 2 && vla_tokenizer_id(t, "none") == UINT32_MAX,
 	   "special tokens have the first ids");
 	ok(encodes(t, "dog", 0, &ids) && encodes(t, "DOG", 0, &other) && ids.n == 3 && other.n == 3 &&
-	           ids.id[1] == other.id[1],
+		   ids.id[1] == other.id[1],
 	   "a frequent word is one piece, in either case");
 	ok(encodes(t, "a dog", 0, &other) && other.n == 4 && other.id[2] == ids.id[1],
 	   "the same piece at the beginning and inside");
@@ -103,9 +109,11 @@ static void test_round_trips(void)
 	ok(round_trip(t, "", ""), "the empty text");
 	ok(encodes(t, " \t\n", 0, &ids) && ids.n == 2, "white space alone is start and end");
 	ok(round_trip(t, "  Two  DOGS,\trun!  ", "two dogs, run!"), "white space and case");
-	ok(round_trip(t, "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab", "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab"),
+	ok(round_trip(t, "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab",
+		      "\xe4\xb8\x80\xe5\x8f\xaa\xe7\x86\x8a\xe7\x8c\xab"),
 	   "Chinese, known and unknown characters");
-	ok(round_trip(t, "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x", "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x"), "emoji");
+	ok(round_trip(t, "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x", "\xf0\x9f\x90\xb6\xe2\x9d\xa4\xef\xb8\x8f x"),
+	   "emoji");
 	ok(round_trip(t, "cafe\xcc\x81", "caf\xc3\xa9"), "a combining mark is composed");
 	ok(round_trip(t, "a\xff z\xe4\xb8 b", "a\xef\xbf\xbd z\xef\xbf\xbd b"), "ill-formed UTF-8 becomes U+FFFD");
 	bool all = true;
@@ -133,14 +141,15 @@ static void test_unicode(void)
 	b.n = 0;
 	in = "\xc3\x89\xce\xa3 \xc4\xb0 \xd0\x96\xe1\xbe\x88 \xf0\x90\x90\x80";
 	want = "\xc3\xa9\xcf\x83 i\xcc\x87 \xd0\xb6\xe1\xbe\x80 \xf0\x90\x90\xa8";
-	ok(vla_lower(in, strlen(in), false, &b, &err) == VLA_OK && b.n == strlen(want) && memcmp(b.data, want, b.n) == 0,
+	ok(vla_lower(in, strlen(in), false, &b, &err) == VLA_OK && b.n == strlen(want) &&
+		   memcmp(b.data, want, b.n) == 0,
 	   "lower case");
 	b.n = 0;
 	ok(vla_lower("\xce\x91\xce\xa3 \xce\xa3", 7, true, &b, &err) == VLA_OK && b.n == 7 &&
-	           memcmp(b.data, "\xce\xb1\xcf\x82 \xcf\x83", 7) == 0,
+		   memcmp(b.data, "\xce\xb1\xcf\x82 \xcf\x83", 7) == 0,
 	   "final sigma");
 	ok(vla_gc_of('a') == VLA_GC_LL && vla_gc_of(0x4e00) == VLA_GC_LO && vla_gc_of(0x0661) == VLA_GC_ND &&
-	           vla_gc_of(0x1f436) == VLA_GC_SO && vla_gc_of(0x10ffff) == VLA_GC_CN,
+		   vla_gc_of(0x1f436) == VLA_GC_SO && vla_gc_of(0x10ffff) == VLA_GC_CN,
 	   "categories");
 	vla_buf_release(&b);
 }
@@ -191,7 +200,8 @@ static void test_long_words(void)
 			s[i] = "aeodghnst "[vla_rng_below(&r, 10)];
 		ids.n = 0;
 		same = vla_bpe_encode(&t->bpe, s, n, &ids, &err) == VLA_OK && same;
-		same = plain_encode(&t->bpe, s, n, want) == ids.n && memcmp(want, ids.id, ids.n * sizeof *want) == 0 && same;
+		same = plain_encode(&t->bpe, s, n, want) == ids.n && memcmp(want, ids.id, ids.n * sizeof *want) == 0 &&
+		       same;
 	}
 	ok(same, "short and long words are joined as the plain rule joins them");
 	size_t n = 1 << 20;
@@ -226,7 +236,8 @@ static void test_files(void)
 	snprintf(path, sizeof path, "%s/tokenizer_config.json", dir);
 	unlink(path);
 	t = NULL;
-	ok(vla_tokenizer_open(dir, &t, &err) == VLA_EIO && strstr(err.msg, "tokenizer.json"), "an empty folder: %s", err.msg);
+	ok(vla_tokenizer_open(dir, &t, &err) == VLA_EIO && strstr(err.msg, "tokenizer.json"), "an empty folder: %s",
+	   err.msg);
 	rmdir(dir);
 }
 
@@ -252,7 +263,8 @@ static vla_status parses(const char *json, size_t n)
 
 #define VOCAB "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}"
 #define BYTES "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}"
-#define SPLIT(p) "{\"model\":{" VOCAB ",\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[" \
+#define SPLIT(p) \
+	"{\"model\":{" VOCAB ",\"merges\":[]},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[" \
 	"{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" p "\"},\"behavior\":\"Isolated\"},{\"type\":\"ByteLevel\"}]}}"
 
 static void test_bad_files(void)
@@ -274,15 +286,20 @@ static void test_bad_files(void)
 		{ "an id of text", "{\"model\":{\"vocab\":{\"a\":\"0\"},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
 		{ "a negative id", "{\"model\":{\"vocab\":{\"a\":-1},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
 		{ "a huge id", "{\"model\":{\"vocab\":{\"a\":4294967296},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
-		{ "an id given twice", "{\"model\":{\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}," BYTES "}", VLA_ECORRUPT },
-		{ "a merge of an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"a c\"]}," BYTES "}", VLA_ECORRUPT },
-		{ "a merge into an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"b a\"]}," BYTES "}", VLA_ECORRUPT },
+		{ "an id given twice", "{\"model\":{\"vocab\":{\"a\":1,\"b\":1},\"merges\":[]}," BYTES "}",
+		  VLA_ECORRUPT },
+		{ "a merge of an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"a c\"]}," BYTES "}",
+		  VLA_ECORRUPT },
+		{ "a merge into an unknown token", "{\"model\":{" VOCAB ",\"merges\":[\"b a\"]}," BYTES "}",
+		  VLA_ECORRUPT },
 		{ "a merge of one part", "{\"model\":{" VOCAB ",\"merges\":[\"a\"]}," BYTES "}", VLA_EFORMAT },
 		{ "a merge of numbers", "{\"model\":{" VOCAB ",\"merges\":[[1,2]]}," BYTES "}", VLA_EFORMAT },
 		{ "an added token without id",
-		  "{\"added_tokens\":[{\"content\":\"x\"}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}", VLA_EFORMAT },
+		  "{\"added_tokens\":[{\"content\":\"x\"}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  VLA_EFORMAT },
 		{ "an added token with a huge id",
-		  "{\"added_tokens\":[{\"content\":\"x\",\"id\":99999999}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  "{\"added_tokens\":[{\"content\":\"x\",\"id\":99999999}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES
+		  "}",
 		  VLA_ECORRUPT },
 		{ "not byte-level", "{\"model\":{" VOCAB ",\"merges\":[]}}", VLA_EUNSUPPORTED },
 		{ "an unknown normalizer",
@@ -338,7 +355,7 @@ static void test_slow_pattern(void)
 	memset(s, 'a', sizeof s - 1);
 	s[sizeof s - 1] = 0;
 	ok(vla_tokenizer_parse_json(json, strlen(json), &t, &err) == VLA_OK &&
-	           vla_tokenizer_encode(t, s, 0, &ids, &err) == VLA_EUNSUPPORTED,
+		   vla_tokenizer_encode(t, s, 0, &ids, &err) == VLA_EUNSUPPORTED,
 	   "a pattern without end: %s", err.msg);
 	vla_tokenizer_free(t);
 	vla_ids_release(&ids);
@@ -365,9 +382,10 @@ static vla_status whole_life(void)
 	if (st == VLA_OK)
 		st = vla_tokenizer_parse_json(b.data, b.n, &t, NULL);
 	if (st == VLA_OK)
-		st = vla_tokenizer_encode(t, "e\xcc\x81 a dog\xff <|endoftext|> "
-		                             "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
-		                          0, &ids, NULL);
+		st = vla_tokenizer_encode(t,
+					  "e\xcc\x81 a dog\xff <|endoftext|> "
+					  "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz",
+					  0, &ids, NULL);
 	if (st == VLA_OK)
 		st = vla_tokenizer_decode(t, ids.id, ids.n, true, &back, NULL);
 	if (st == VLA_OK)
@@ -483,7 +501,7 @@ static void test_clip(void)
 	if (!root || !path) {
 		skip("no CLIP vocabulary or expected ids");
 	} else if (ok(vla_tokenizer_open(path, &t, &err) == VLA_OK && vla_tokenizer_vocab(t) == 49408,
-	              "OpenAI's merges: %s", err.msg)) {
+		      "OpenAI's merges: %s", err.msg)) {
 		size_t wrong = count_differing(t, engine(root, "clip-openai"), "ids", 0);
 		ok(wrong == 0, "clip-openai: %zu of 43 differ", wrong);
 		wrong = count_differing(t, engine(root, "clip-openai"), "ids_77", 77);
@@ -521,7 +539,8 @@ static void test_golden(const char *dir, size_t max_len)
 				note("differs (%zu ids): %.70s", ids.n, text);
 			}
 		}
-		ok(json_array_size(texts) > 0 && wrong == 0, "%s: %zu texts, %zu differ", dir, json_array_size(texts), wrong);
+		ok(json_array_size(texts) > 0 && wrong == 0, "%s: %zu texts, %zu differ", dir, json_array_size(texts),
+		   wrong);
 	}
 	vla_ids_release(&ids);
 	vla_tokenizer_free(t);
