@@ -4,12 +4,16 @@
 #include "index/flat.h"
 
 #include "index/topk.h"
+#include "io/file.h"
 #include "kern/kern.h"
 
 #include <math.h>
 
 // Hits of the heaps of a worker: 16 MiB, as long as k is not larger.
 enum { HEAP_HITS = 1 << 20 };
+
+// Blocks, of up to 2048 rows, that the disk reads in advance.
+enum { AHEAD = 16 };
 
 vla_status vla_index_open(const char *path, vla_pool *pool, vla_index **out, vla_err *err)
 {
@@ -94,6 +98,10 @@ static void scan_blocks(void *ctx, size_t begin, size_t end, unsigned worker)
 	vla_topk *top = s->top + (size_t)worker * s->nq;
 	for (size_t b = begin; b < end; b++) {
 		const vla_store_block *bl = &st->block[b];
+		if (b + AHEAD < st->nblocks) {
+			const vla_store_block *later = &st->block[b + AHEAD];
+			vla_prefetch(later->data, later->rows * st->header.dim * vla_dtype_size(st->header.dtype));
+		}
 		vla_scores(NULL, bl->data, st->header.dtype, bl->scales, bl->rows, st->header.dim, s->queries, s->nq,
 			   scores);
 		for (size_t q = 0; q < s->nq; q++) {

@@ -60,6 +60,13 @@ void vla_map_prefetch(const vla_map *m, size_t off, size_t n)
 	(void)madvise((char *)m->addr + begin, off + n - begin, MADV_WILLNEED);
 }
 
+void vla_prefetch(const void *p, size_t n)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)p / page * page;
+	if (n)
+		(void)madvise((void *)begin, n + ((uintptr_t)p - begin), MADV_WILLNEED);
+}
+
 void vla_map_close(vla_map *m)
 {
 	if (m->addr)

@@ -21,6 +21,8 @@ vla_status vla_map_open(const char *path, vla_map_hint hint, vla_map *out, vla_e
 void vla_map_hint_set(const vla_map *m, vla_map_hint hint);
 /* Starts to read n bytes from off. */
 void vla_map_prefetch(const vla_map *m, size_t off, size_t n);
+/* The same for n mapped bytes at p; harmless where nothing is mapped from a file. */
+void vla_prefetch(const void *p, size_t n);
 void vla_map_close(vla_map *m); /* a zeroed or closed map is legal */
 
 /* All of f, with a NUL byte after the end that is not counted in b->n. VLA_EFORMAT when there are more than limit
