@@ -222,6 +222,12 @@ uninstall:
 	rm -f $(MAN1:man/%='$(DESTDIR)$(MANDIR)/man1/%') $(MAN5:man/%='$(DESTDIR)$(MANDIR)/man5/%') \
 		$(MAN7:man/%='$(DESTDIR)$(MANDIR)/man7/%')
 
+# The installed tools answer, and uninstalling leaves no file behind.
+installcheck: all
+	@d=$$(mktemp -d) && $(MAKE) -s install DESTDIR=$$d PREFIX=/usr && $$d/usr/bin/vla-model show >/dev/null && \
+		$(MAKE) -s uninstall DESTDIR=$$d PREFIX=/usr && left=$$(find $$d ! -type d) && rm -rf $$d && \
+		if [ -n "$$left" ]; then echo "left: $$left"; exit 1; fi && echo 'installcheck: ok'
+
 dist:
 	@grep -q '^## $(VERSION)' NEWS.md || { echo 'NEWS.md does not name $(VERSION)'; exit 1; }
 	git archive --prefix=vla-$(VERSION)/ -o vla-$(VERSION).tar.gz HEAD
@@ -238,9 +244,9 @@ help:
 	@echo 'make demo        search a few pictures; PHOTOS=DIR for your own'
 	@echo 'make check       the test suite; check-long adds the slow parts; asan, tsan: under sanitizers'
 	@echo 'make bench       speed, as ratios within one run'
-	@echo 'make lint fuzz install uninstall dist tags clean'
+	@echo 'make lint fuzz install installcheck uninstall dist tags clean'
 	@echo 'variables: V PREFIX BINDIR LIBDIR INCDIR MANDIR DESTDIR CC CFLAGS LDFLAGS SAN NATIVE WITH_DNNL B'
 
-.PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install uninstall dist tags clean help
+.PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install installcheck uninstall dist tags clean help
 .SECONDARY:
 endif
