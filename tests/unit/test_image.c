@@ -1,7 +1,7 @@
 /* Picture decoding and writing: stored results of the reference to the last bit, round trips, and files that are cut,
  * damaged or no pictures. */
+#include "golden.h"
 #include "tap.h"
-#include "tensors.h"
 
 #include <vla/image.h>
 
@@ -13,41 +13,38 @@
 #include <unistd.h>
 #include <zlib.h>
 
-static bool same(const vla_image *im, const uint8_t *want, const size_t shape[4])
-{
-	return want && im->height == shape[0] && im->width == shape[1] && im->channels == shape[2] &&
-	       memcmp(im->data, want, shape[0] * shape[1] * shape[2]) == 0;
-}
-
-static void golden_one(const tensors *t, const char *file, const char *tensor, const vla_image_opts *o)
+static void decoded(const golden *g, const char *file, const char *tensor, const vla_image_opts *o)
 {
 	char name[128];
-	size_t shape[4];
 	vla_image im = VLA_IMAGE_INIT;
 	vla_err err = VLA_ERR_INIT;
-	snprintf(name, sizeof name, "golden/resize-a/images/%s", file);
-	const char *path = shared(name);
+	snprintf(name, sizeof name, "images/%s", file);
+	const char *path = golden_path(g, name);
 	vla_status st = path ? vla_image_load(path, o, &im, &err) : VLA_EIO;
 	snprintf(name, sizeof name, "%s.%s", file, tensor);
-	const uint8_t *want = tensors_find(t, name, shape);
-	ok(st == VLA_OK && same(&im, want, shape), "%s %s", name, err.msg);
+	if (st == VLA_OK)
+		golden_image(g, &im, name);
+	else
+		ok(false, "%s %s", name, err.msg);
 	vla_image_release(&im);
 }
 
-static void golden_grey16(const tensors *t)
+static void decoded_grey16(const golden *g)
 {
-	size_t shape[4];
 	vla_image im = VLA_IMAGE_INIT;
-	const int32_t *want = tensors_find(t, "gray16.png.raw16", shape);
-	bool good = want && vla_image_load(shared("golden/resize-a/images/gray16.png"), NULL, &im, NULL) == VLA_OK;
-	for (size_t i = 0; good && i < shape[0] * shape[1]; i++)
-		good = im.data[3 * i] == want[i] >> 8 && im.data[3 * i + 2] == want[i] >> 8;
+	const vla_ct *t = golden_get(g, "gray16.png.raw16");
+	bool good = t && vla_image_load(golden_path(g, "images/gray16.png"), NULL, &im, NULL) == VLA_OK;
+	for (size_t i = 0; good && i < t->n; i++) {
+		int32_t want;
+		memcpy(&want, (const char *)t->data + i * sizeof want, sizeof want);
+		good = im.data[3 * i] == want >> 8 && im.data[3 * i + 2] == want >> 8;
+	}
 	// The reference clips at 255 here, which turns nearly every picture white.
 	ok(good, "16-bit grey keeps its upper byte");
 	vla_image_release(&im);
 }
 
-static void golden(void)
+static void all_golden(void)
 {
 	static const char *const plain[] = {
 		"base-420.jpg", "base-422.jpg",     "base-444.jpg", "big-palette.png", "bilevel.png",
@@ -56,24 +53,22 @@ static void golden(void)
 		"prog-444.jpg", "restart-420.jpg",  "rgb16.png",    "rgb8-adam7.png",  "rgb8.png",
 		"rgba8.png",
 	};
-	tensors t = tensors_load(shared("golden/resize-a/expected.safetensors"));
-	if (!t.bytes) {
-		skip("golden/resize-a is not there");
+	golden g;
+	if (!golden_open(&g, "golden/resize-a", "expected.safetensors"))
 		return;
-	}
 	vla_image_opts stored = VLA_IMAGE_OPTS_INIT, alpha = VLA_IMAGE_OPTS_INIT;
 	stored.keep_exif = true;
 	alpha.keep_alpha = true;
 	for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-		golden_one(&t, plain[i], "rgb", &stored);
-	golden_one(&t, "exif-flip.jpg", "rgb_upright", NULL);
-	golden_one(&t, "exif-rot.jpg", "rgb_upright", NULL);
-	golden_one(&t, "la8.png", "rgba", &alpha);
-	golden_one(&t, "palette-trns.png", "rgba", &alpha);
-	golden_one(&t, "rgba8.png", "rgba", &alpha);
-	golden_one(&t, "rgb8.png", "rgb", &alpha);
-	golden_grey16(&t);
-	tensors_free(&t);
+		decoded(&g, plain[i], "rgb", &stored);
+	decoded(&g, "exif-flip.jpg", "rgb_upright", NULL);
+	decoded(&g, "exif-rot.jpg", "rgb_upright", NULL);
+	decoded(&g, "la8.png", "rgba", &alpha);
+	decoded(&g, "palette-trns.png", "rgba", &alpha);
+	decoded(&g, "rgba8.png", "rgba", &alpha);
+	decoded(&g, "rgb8.png", "rgb", &alpha);
+	decoded_grey16(&g);
+	golden_close(&g);
 }
 
 /* A picture with edges and a gradient; w x h x c. */
@@ -466,7 +461,7 @@ static void scaled(void)
 
 int main(void)
 {
-	golden();
+	all_golden();
 	round_trips();
 	damage();
 	golden_damage();

@@ -1,9 +1,8 @@
 /* MobileNetV2 with its real weights against values computed in double precision; a small one made and read back without
  * them. */
+#include "golden.h"
 #include "model/net.h"
 #include "tap.h"
-
-#include <vla/checkpoint.h>
 
 #include <math.h>
 #include <unistd.h>
@@ -11,28 +10,14 @@
 #define DIR "models/mobilenet_v2_1.0_224"
 #define SIDE 224
 
-static vla_checkpoint *golden;
+static golden want;
 static char prefix[32];
-
-static double worst(const float *got, const char *key, size_t n)
-{
-	char name[64];
-	float want[5 * 1280];
-	snprintf(name, sizeof name, "%s.%s", prefix, key);
-	const vla_ct *t = vla_checkpoint_get(golden, name);
-	if (!t || t->n != n || t->n > sizeof want / sizeof *want || vla_ct_to_f32(t, want, NULL) != VLA_OK)
-		return INFINITY;
-	double max = 0;
-	for (size_t i = 0; i < n; i++)
-		max = fmax(max, fabs((double)got[i] - want[i]));
-	return max;
-}
 
 static void within(const float *got, const char *key, size_t n)
 {
-	double d = worst(got, key, n);
-	if (!ok(d <= 1e-4, "%s.%s within 1e-4", prefix, key))
-		note("off by %g", d);
+	char name[128];
+	snprintf(name, sizeof name, "%s.%s", prefix, key);
+	golden_compare(&want, got, name, n);
 }
 
 // The channel means and five points of a map [1, h, w, c].
@@ -72,7 +57,7 @@ static const float *pixels_of(const vla_model *m)
 	static float pixels[SIDE * SIDE * 3];
 	char name[64];
 	snprintf(name, sizeof name, "%s.rgb", prefix);
-	const vla_ct *t = vla_checkpoint_get(golden, name);
+	const vla_ct *t = golden_get(&want, name);
 	vla_image im = { SIDE, SIDE, 3, (uint8_t *)(uintptr_t)t->data, 0 };
 	vla_model_normalise(m, &im, pixels);
 	return pixels;
@@ -113,11 +98,9 @@ static void test_real(void)
 	vla_err err = VLA_ERR_INIT;
 	vla_model *m = NULL;
 	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
-	const char *path = shared(DIR "/golden.safetensors");
-	if (!path || vla_checkpoint_open(path, &golden, &err) != VLA_OK) {
-		skip("no " DIR);
+	if (!golden_open(&want, DIR, "golden.safetensors"))
 		return;
-	}
+	want.absolute = true; // within 1e-4
 	if (ok(vla_model_open(shared(DIR), &o, &m, &err) == VLA_OK, "opens %s", err.msg)) {
 		const vla_model_info *i = vla_model_get_info(m);
 		ok(i->dim == 1280 && i->image_size == SIDE && i->has_image && !i->has_text, "info");
@@ -127,7 +110,7 @@ static void test_real(void)
 		check_picture(m, "bird", 20);
 	}
 	vla_model_close(m);
-	vla_checkpoint_close(golden);
+	golden_close(&want);
 }
 
 // Upstream names and layouts are written and read; folded and unfolded arithmetic agree.
