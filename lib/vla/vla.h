@@ -11,6 +11,7 @@
 #include <vla/index.h>
 #include <vla/model.h>
 #include <vla/pool.h>
+#include <vla/probe.h>
 #include <vla/query.h>
 #include <vla/sheet.h>
 #include <vla/status.h>
