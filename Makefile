@@ -29,10 +29,11 @@ CC ?= cc
 CXX ?= c++
 CFLAGS ?= -O2 -g
 LDFLAGS ?=
-# SAN=address,undefined or SAN=thread: a sanitizer build, in a folder of its own.
+# SAN=address,undefined or SAN=thread: a sanitizer build, in a folder of its own; the first finding ends the program.
 SAN ?=
-# NATIVE=1 compiles for this processor only; the default build runs on any x86-64 or arm64.
-NATIVE ?=
+# NATIVE=1 compiles for this processor only; the default build runs on any x86-64 or arm64. Kernels have no versions to
+# choose from under a sanitizer, so there it shows it the one that this processor would run.
+NATIVE ?= $(if $(SAN),1)
 # WITH_DNNL, WITH_MPI: 1 or 0; found when not given.
 WITH_DNNL ?= $(if $(wildcard /usr/include/dnnl.h /usr/local/include/dnnl.h /usr/include/oneapi/dnnl/dnnl.h),1,0)
 PKG_CONFIG ?= pkg-config
@@ -46,6 +47,8 @@ PATCH := $(shell sed -n 's/^.define VLA_VERSION_PATCH //p' lib/vla/status.h)
 VERSION := $(MAJOR).$(MINOR).$(PATCH)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wmissing-prototypes -Wstrict-prototypes
+# Kernels pass wide vectors between inlined functions only.
+WARN += -Wno-psabi
 BLAS_CFLAGS := $(shell $(PKG_CONFIG) --cflags openblas 2>/dev/null)
 BLAS_LIBS := $(or $(shell $(PKG_CONFIG) --libs openblas 2>/dev/null),-lopenblas)
 CPP := -Ilib -Icmd -D_POSIX_C_SOURCE=200809L $(BLAS_CFLAGS)
@@ -58,7 +61,7 @@ ifneq ($(NATIVE),)
 OPT += -march=native
 endif
 ifneq ($(SAN),)
-OPT += -fsanitize=$(SAN) -fno-omit-frame-pointer
+OPT += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK := -fsanitize=$(SAN)
 else
 LINK := -Wl,-z,defs

@@ -30,8 +30,9 @@ static vla_status open_ids(struct array *a, const char *path, const char *given,
 	if (!beside)
 		return vla_nomem(err);
 	a->ids = fopen(beside, "rb"); // not there: no ids
+	const int why = a->ids ? ENOENT : errno;
 	free(beside);
-	return VLA_OK;
+	return why == ENOENT ? VLA_OK : vla_fail(err, VLA_EIO, "its ids: %s", strerror(why));
 }
 
 static vla_status read_bytes(struct array *a, void *p, size_t n, vla_err *err)
@@ -47,7 +48,7 @@ static vla_status start_array(vla_source *s, struct array *a, vla_err *err)
 	vla_header *h = &s->header;
 	size_t n;
 	a->each = vla_dtype_size(a->dtype);
-	if (h->dim == 0 || __builtin_mul_overflow(a->rows, (size_t)h->dim, &n) || n * a->each > VLE_MAX_BLOCK)
+	if (h->dim == 0 || __builtin_mul_overflow(a->rows, (size_t)h->dim, &n) || n > VLE_MAX_BLOCK / a->each)
 		return vla_fail(err, VLA_EFORMAT, "array of %zu rows of %u numbers a record", a->rows, h->dim);
 	h->count = a->n;
 	h->dtype = a->dtype == VLA_F16 ? VLA_F16 : VLA_F32;

@@ -14,14 +14,14 @@
 /* Bytes that the vertical pass works on at once. */
 #define BLOCK 64
 
-VLA_ALWAYS_INLINE uint8_t clip(int32_t v)
+VLA_INLINE uint8_t clip(int32_t v)
 {
 	v >>= VLA_RESAMPLE_BITS;
 	return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
 }
 
 /* t [pairs, 2 * n] gets each of the first half of the rows of s [2 * pairs, n] interleaved with one of the second. */
-VLA_ALWAYS_INLINE void interleave(const uint8_t *s, size_t pairs, size_t n, uint8_t *t)
+VLA_INLINE void interleave(const uint8_t *s, size_t pairs, size_t n, uint8_t *t)
 {
 	for (size_t p = 0; p < pairs; p++)
 		for (size_t i = 0; i < n; i++) {
@@ -31,7 +31,7 @@ VLA_ALWAYS_INLINE void interleave(const uint8_t *s, size_t pairs, size_t n, uint
 }
 
 /* Transposes 16 x 16 bytes. */
-VLA_ALWAYS_INLINE void turn_block(uint8_t *a, uint8_t *b)
+VLA_INLINE void turn_block(uint8_t *a, uint8_t *b)
 {
 	interleave(a, 8, 16, b);
 	interleave(b, 4, 32, a);
@@ -40,7 +40,7 @@ VLA_ALWAYS_INLINE void turn_block(uint8_t *a, uint8_t *b)
 }
 
 /* in is [rows, n]; turned becomes [n, ROWS]. Rows that are missing repeat the last one. */
-VLA_ALWAYS_INLINE void turn_in(const uint8_t *in, size_t rows, size_t n, uint8_t *turned)
+VLA_INLINE void turn_in(const uint8_t *in, size_t rows, size_t n, uint8_t *turned)
 {
 	const uint8_t *r[ROWS];
 	uint8_t a[ROWS * 16], b[ROWS * 16];
@@ -61,7 +61,7 @@ VLA_ALWAYS_INLINE void turn_in(const uint8_t *in, size_t rows, size_t n, uint8_t
 }
 
 /* The way back: turned is [n, ROWS], out [rows, n]. */
-VLA_ALWAYS_INLINE void turn_out(const uint8_t *turned, size_t rows, size_t n, uint8_t *out)
+VLA_INLINE void turn_out(const uint8_t *turned, size_t rows, size_t n, uint8_t *out)
 {
 	uint8_t a[ROWS * 16], b[ROWS * 16];
 	size_t x = 0;
@@ -79,7 +79,7 @@ VLA_ALWAYS_INLINE void turn_out(const uint8_t *turned, size_t rows, size_t n, ui
 }
 
 /* in is [width, c, ROWS], out [t->n, c, ROWS]. */
-VLA_ALWAYS_INLINE void weigh_turned(const vla_taps *t, const uint8_t *in, size_t c, uint8_t *out)
+VLA_INLINE void weigh_turned(const vla_taps *t, const uint8_t *in, size_t c, uint8_t *out)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		const uint8_t *s = in + (size_t)t->first[i] * c * ROWS;

@@ -19,6 +19,7 @@ struct vla_table {
 	vla_table_format format;
 	vla_buf line;
 	size_t number;
+	bool ahead;          // line was read to tell the format, and is still to be given
 	vla_buf head;        // names of the columns (TSV), NUL-terminated, one after the other
 	vla_buf text;        // values, for JSON Lines names too
 	struct field *field; // [nfields]
@@ -50,6 +51,10 @@ static vla_status read_line(vla_table *t, vla_err *err)
 {
 	vla_buf *b = &t->line;
 	int c;
+	if (t->ahead) {
+		t->ahead = false;
+		return VLA_OK;
+	}
 	b->n = 0;
 	t->number++;
 	while ((c = getc_unlocked(t->f)) != EOF && c != '\n') {
@@ -128,13 +133,10 @@ static vla_status read_head(vla_table *t, vla_err *err)
 
 static vla_status guess_format(vla_table *t, vla_err *err)
 {
-	int c = getc(t->f);
-	if (c == EOF && ferror(t->f))
-		return vla_fail(err, VLA_EIO, "cannot read '%s': %s", t->path, strerror(errno));
-	if (c != EOF)
-		ungetc(c, t->f);
-	t->format = c == '{' ? VLA_TABLE_JSONL : VLA_TABLE_TSV;
-	return VLA_OK;
+	vla_status s = read_line(t, err);
+	t->ahead = s == VLA_OK;
+	t->format = t->ahead && t->line.data[0] == '{' ? VLA_TABLE_JSONL : VLA_TABLE_TSV;
+	return s == VLA_EOF ? VLA_OK : s;
 }
 
 vla_status vla_table_open(const char *path, vla_table_format format, vla_table **out, vla_err *err)
@@ -186,12 +188,12 @@ static vla_status split_tsv(vla_table *t, vla_err *err)
 			t->field[n].present = true;
 		}
 	}
-	t->nfields = t->ncolumns;
 	if (n != t->ncolumns) {
 		char what[80];
 		snprintf(what, sizeof what, "%zu fields, the header has %zu", n, t->ncolumns);
 		return bad_row(t, err, what);
 	}
+	t->nfields = n;
 	return VLA_OK;
 }
 
@@ -248,6 +250,7 @@ vla_status vla_table_next(vla_table *t, vla_err *err)
 	while (t->line.n == 0);
 	if (t->format == VLA_TABLE_JSONL)
 		return split_json(t, err);
+	t->nfields = 0;
 	if (memchr(t->line.data, 0, t->line.n))
 		return bad_row(t, err, "line holds a NUL byte");
 	return split_tsv(t, err);

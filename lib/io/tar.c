@@ -9,6 +9,8 @@
 
 enum { BLOCK = 512, MAX_EXTENDED = 1 << 20 };
 
+#define MAX_MEMBER (UINT64_MAX / 4)
+
 struct vla_tar {
 	FILE *f;
 	bool plain; // f can be sought in, and is `length` bytes long
@@ -17,6 +19,7 @@ struct vla_tar {
 	uint64_t left;   // bytes of the current member that were not read, padding included
 	uint64_t size;   // of the current member
 	bool any;        // a header was read
+	bool unread;     // the contents of the current member were not asked for yet
 	char *name;      // of the current member
 	char *next_name; // from an extended header, for the next member
 	uint64_t next_size;
@@ -129,6 +132,12 @@ static bool all_zero(const unsigned char *h)
 	return true;
 }
 
+// Bytes that contents of this size take up; size is at most MAX_MEMBER.
+static uint64_t padded(uint64_t size)
+{
+	return (size + BLOCK - 1) / BLOCK * BLOCK;
+}
+
 static size_t field(const unsigned char *p, size_t n)
 {
 	const unsigned char *z = memchr(p, 0, n);
@@ -200,9 +209,9 @@ static vla_status start_member(vla_tar *t, const unsigned char *h, uint64_t size
 		return vla_nomem(err);
 	t->size = t->has_size ? t->next_size : size;
 	t->has_size = false;
-	if (t->size > UINT64_MAX / 4)
+	if (t->size > MAX_MEMBER)
 		return vla_fail(err, VLA_ECORRUPT, "member '%s' has an impossible size", t->name);
-	t->left = (t->size + BLOCK - 1) / BLOCK * BLOCK;
+	t->left = padded(t->size);
 	return VLA_OK;
 }
 
@@ -232,9 +241,10 @@ vla_status vla_tar_next(vla_tar *t, vla_tar_member *m, vla_err *err)
 		uint64_t size;
 		uint64_t left = t->left;
 		t->left = 0;
+		t->unread = false;
 		VLA_TRY(pass_over(t, left, err));
 		VLA_TRY(read_header(t, h, err));
-		if (!parse_number(h + 124, 12, &size))
+		if (!parse_number(h + 124, 12, &size) || size > MAX_MEMBER)
 			return vla_fail(err, VLA_ECORRUPT, "the archive has a damaged header at byte %llu",
 					(unsigned long long)(t->at - BLOCK));
 		char type = (char)h[156];
@@ -243,7 +253,7 @@ vla_status vla_tar_next(vla_tar *t, vla_tar_member *m, vla_err *err)
 			continue;
 		}
 		if (type == 'g' || type == 'K') { // defaults for all members; a long link target
-			t->left = size > MAX_EXTENDED ? MAX_EXTENDED : (size + BLOCK - 1) / BLOCK * BLOCK;
+			t->left = padded(size);
 			continue;
 		}
 		VLA_TRY(start_member(t, h, size, err));
@@ -253,6 +263,7 @@ vla_status vla_tar_next(vla_tar *t, vla_tar_member *m, vla_err *err)
 		if (type >= '1' && type <= '6')
 			t->left = 0; // links, devices and folders have no contents, whatever their size says
 	}
+	t->unread = true;
 	*m = (vla_tar_member){ t->name, t->size, t->at };
 	return VLA_OK;
 }
@@ -260,8 +271,9 @@ vla_status vla_tar_next(vla_tar *t, vla_tar_member *m, vla_err *err)
 vla_status vla_tar_read(vla_tar *t, void *buf, vla_err *err)
 {
 	uint64_t n = t->size;
-	if (t->left < n)
+	if (!t->unread)
 		return vla_fail(err, VLA_EINVAL, "the contents of '%s' were read before", t->name ? t->name : "");
+	t->unread = false;
 	t->left -= n;
 	return take(t, buf, (size_t)n, err);
 }

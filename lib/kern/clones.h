@@ -1,7 +1,9 @@
-/* How kernels are compiled: at -O3 with fused multiply-add wherever the processor has it, in several versions of which
- * the loader picks one. To be included after every other header. */
+/* How kernels are compiled: at -O3 with fused multiply-add wherever the processor has it, in the several versions of
+ * base/clones.h. To be included after every other header. */
 #ifndef VLA_KERN_CLONES_H
 #define VLA_KERN_CLONES_H
+
+#include "base/clones.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,20 +13,7 @@
 
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("O3", "fp-contract=fast")
-#pragma GCC diagnostic ignored "-Wpsabi" // vectors are passed between inlined functions only
 #endif
-
-// The resolvers of multiversioned functions run before a sanitizer's start-up, hence the plain form there.
-#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__AVX2__) && \
-	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define VLA_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#define VLA_HAVE_CLONES 1
-#else
-#define VLA_CLONES
-#endif
-
-// For helpers that must become part of each version of their caller.
-#define VLA_INLINE static inline __attribute__((always_inline))
 
 // Eight floats; compilers lower it to what the target has. The _u form may lie at any float.
 typedef float vla_v8 __attribute__((vector_size(32)));

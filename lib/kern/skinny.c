@@ -11,8 +11,8 @@
 
 bool vla_skinny_fits(size_t N, size_t K)
 {
-	// A build without versions for wide lanes leaves all to OpenBLAS, but a sanitizer's is there to see this code run.
-#if defined(__x86_64__) && (defined(VLA_HAVE_CLONES) || defined(__AVX2__) || defined(__SANITIZE_ADDRESS__))
+	// A build without versions for wide lanes leaves all to OpenBLAS.
+#if defined(__x86_64__) && (defined(VLA_HAVE_CLONES) || defined(__AVX2__))
 	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma"))
 		return false;
 #elif !defined(__aarch64__)

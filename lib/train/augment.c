@@ -154,7 +154,7 @@ static void stretch(colour_map *map, float k, const double mean[3])
 	scale_by(map, k, (float)((1 - k) * y));
 }
 
-VLA_ALWAYS_INLINE uint8_t to_u8(float v)
+VLA_INLINE uint8_t to_u8(float v)
 {
 	v = v < 0 ? 0 : v > 255 ? 255 : v;
 	return (uint8_t)(int32_t)(v + 0.5f);

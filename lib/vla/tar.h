@@ -8,8 +8,8 @@
  *	vla_tar_close(t);
  *
  * POSIX ustar and pax archives and the GNU extensions for long names and sizes. Only plain files are handed out;
- *folders, links and devices are passed over. An archive that ends without its two zero blocks is taken as complete when
- *it ends between two members, as many writers leave them out.
+ * folders, links and devices are passed over. An archive that ends without its two zero blocks is taken as complete
+ * when it ends between two members, as many writers leave them out.
  */
 #ifndef VLA_TAR_H
 #define VLA_TAR_H

@@ -55,6 +55,10 @@ b.jpg' cat a.$form.ids
 	st "$form from a pipe into a pipe" 0 sh -c "{ cat a.vle | vla-view --to $form; echo status \$? >&2; } | cat"
 	says 'is refused' 'status 2'
 done
+cp a.npy loop.npy
+ln -s loop.npy.ids loop.npy.ids
+st 'ids that cannot be read' 2 vla-view loop.npy
+says 'are not passed over' 'ids'
 st 'tokens to npy need equal rows' 2 vla-view -o t.npy t.vle
 st 'sparse is no array' 2 vla-view -o s.npy s.vle
 ok 'and nothing is left behind' not test -e s.npy

@@ -42,6 +42,7 @@ static void test_tsv(void)
 	field_is(t, "label", NULL);
 	ok(vla_table_next(t, &err) == VLA_EFORMAT && strstr(err.msg, ":4: 1 fields, the header has 2"), "short row: %s",
 	   err.msg);
+	ok(vla_table_fields(t) == 0 && !vla_table_get(t, "image"), "which has no fields");
 	ok(vla_table_next(t, &err) == VLA_OK, "goes on");
 	field_is(t, "caption", "");
 	ok(vla_table_next(t, &err) == VLA_EFORMAT && vla_table_line(t) == 6, "long row");
@@ -86,6 +87,10 @@ static void test_jsonl(void)
 	field_is(t, "n", NULL);
 	ok(vla_table_next(t, &err) == VLA_OK && vla_table_fields(t) == 0, "an empty object");
 	ok(vla_table_next(t, &err) == VLA_EOF, "end");
+	vla_table_close(t);
+	t = table_of(TEXT("\xef\xbb\xbf{\"a\":1}\n"), VLA_TABLE_AUTO, VLA_OK);
+	ok(t && vla_table_next(t, &err) == VLA_OK && vla_table_line(t) == 1, "after a byte order mark too");
+	field_is(t, "a", "1");
 	vla_table_close(t);
 }
 

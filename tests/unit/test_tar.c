@@ -89,6 +89,23 @@ static void build(void)
 	contents("three", 5);
 }
 
+// Contents are given once, also where the padding behind them is longer than they are.
+static void test_once(void)
+{
+	vla_tar *t;
+	vla_tar_member m;
+	vla_err err = VLA_ERR_INIT;
+	char buf[16];
+	bool good = vla_tar_open(path, &t, &err) == VLA_OK;
+	ok(good && vla_tar_read(t, buf, &err) == VLA_EINVAL, "no contents before the first member");
+	ok(good && vla_tar_next(t, &m, &err) == VLA_OK && vla_tar_read(t, buf, &err) == VLA_OK &&
+		   memcmp(buf, "one", 3) == 0,
+	   "contents");
+	ok(good && vla_tar_read(t, buf, &err) == VLA_EINVAL, "and not a second time: %s", err.msg);
+	ok(good && vla_tar_next(t, &m, &err) == VLA_OK && strcmp(m.name, "folder/b.txt") == 0, "the next is found");
+	vla_tar_close(t);
+}
+
 int main(void)
 {
 	char got[4096], want[4096], name[300];
@@ -103,6 +120,7 @@ int main(void)
 	ok(s == VLA_EOF && strcmp(got, want) == 0, "members without the final zero blocks");
 	if (strcmp(got, want) != 0)
 		note("%s", got);
+	test_once();
 
 	size_t whole = archive.n;
 	unsigned silent = 0;
@@ -134,6 +152,17 @@ int main(void)
 		archive.data[i / 8] ^= (char)(1 << i % 8);
 	}
 	ok(silent == 0, "a flipped bit of a header is seen");
+
+	archive.n = 0;
+	header('g', "pax_global_header", "", (2 << 20) + 5);
+	for (int i = 0; i < 4096; i++)
+		contents(" ", 1); // a block each
+	contents("12345", 5);
+	header('0', "after", "", 1);
+	contents("x", 1);
+	save(archive.n);
+	list(got, sizeof got, &s);
+	ok(s == VLA_EOF && strcmp(got, "after=x;") == 0, "defaults of any length are passed over");
 
 	memcpy(archive.data, "text, no archive", 16);
 	save(archive.n);
