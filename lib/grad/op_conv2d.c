@@ -2,39 +2,14 @@
 #include "grad/conv.h"
 #include "grad/packed.h"
 
-static vla_conv_shape conv_shape(const vla_node *nd)
-{
-	const vla_tensor *x = nd->in[0], *w = nd->in[1], *out = nd->out;
-	const vla_conv_attr *a = nd->attr;
-	return (vla_conv_shape){ .n = x->dim[0],
-				 .h = x->dim[1],
-				 .w = x->dim[2],
-				 .c = x->dim[3],
-				 .oh = out->dim[1],
-				 .ow = out->dim[2],
-				 .oc = out->dim[3],
-				 .kh = w->dim[1],
-				 .kw = w->dim[2],
-				 .stride = a->stride,
-				 .pad_top = a->pad_top,
-				 .pad_left = a->pad_left };
-}
-
 static vla_status conv2d_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
-	const vla_tensor *x = nd->in[0], *w = nd->in[1], *b = nd->n_in > 2 ? nd->in[2] : NULL;
-	if (x->ndim != 4 || w->ndim != 4 || x->dim[3] != w->dim[3])
-		return vla_op_refuse(nd, err, "needs [n, h, w, c] and [out, kh, kw, c]");
-	if (b && (b->ndim != 1 || b->dim[0] != w->dim[0]))
-		return vla_op_refuse(nd, err, "the bias must be [%zu]", w->dim[0]);
-	VLA_TRY(vla_conv_extent(nd, x, w->dim[1], w->dim[2], out, err));
-	out->dim[3] = w->dim[0];
-	return VLA_OK;
+	return vla_conv_check(nd, false, out, err);
 }
 
 static vla_status conv2d_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
-	vla_conv_shape s = conv_shape(nd);
+	vla_conv_shape s = vla_conv_shape_of(nd, false);
 	vla_tensor *w = nd->in[1];
 	const float *b = nd->n_in > 2 ? nd->in[2]->data : NULL;
 	const vla_packed *p;
@@ -51,7 +26,7 @@ static vla_status conv2d_forward(vla_step *g, vla_node *nd, vla_err *err)
 
 static vla_status conv2d_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
-	vla_conv_shape s = conv_shape(nd);
+	vla_conv_shape s = vla_conv_shape_of(nd, false);
 	vla_tensor *x = nd->in[0], *w = nd->in[1], *b = nd->n_in > 2 ? nd->in[2] : NULL;
 	size_t rows = s.n * s.oh * s.ow, need = vla_conv2d_ws(&s, vla_pool_size(g->pool));
 	size_t needw = vla_conv2d_weight_ws(&s), needb = vla_colsum_ws(rows, s.oc);

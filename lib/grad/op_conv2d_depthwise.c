@@ -1,39 +1,14 @@
 /* Depthwise convolution of [n, h, w, c] pictures with weights [kh, kw, c]. */
 #include "grad/conv.h"
 
-static vla_conv_shape conv_shape(const vla_node *nd)
-{
-	const vla_tensor *x = nd->in[0], *w = nd->in[1], *out = nd->out;
-	const vla_conv_attr *a = nd->attr;
-	return (vla_conv_shape){ .n = x->dim[0],
-				 .h = x->dim[1],
-				 .w = x->dim[2],
-				 .c = x->dim[3],
-				 .oh = out->dim[1],
-				 .ow = out->dim[2],
-				 .oc = x->dim[3],
-				 .kh = w->dim[0],
-				 .kw = w->dim[1],
-				 .stride = a->stride,
-				 .pad_top = a->pad_top,
-				 .pad_left = a->pad_left };
-}
-
 static vla_status depthwise_shape(const vla_node *nd, vla_tensor *out, vla_err *err)
 {
-	const vla_tensor *x = nd->in[0], *w = nd->in[1], *b = nd->n_in > 2 ? nd->in[2] : NULL;
-	if (x->ndim != 4 || w->ndim != 3 || x->dim[3] != w->dim[2])
-		return vla_op_refuse(nd, err, "needs [n, h, w, c] and [kh, kw, c]");
-	if (b && (b->ndim != 1 || b->dim[0] != w->dim[2]))
-		return vla_op_refuse(nd, err, "the bias must be [%zu]", w->dim[2]);
-	VLA_TRY(vla_conv_extent(nd, x, w->dim[0], w->dim[1], out, err));
-	out->dim[3] = x->dim[3];
-	return VLA_OK;
+	return vla_conv_check(nd, true, out, err);
 }
 
 static vla_status depthwise_forward(vla_step *g, vla_node *nd, vla_err *err)
 {
-	vla_conv_shape s = conv_shape(nd);
+	vla_conv_shape s = vla_conv_shape_of(nd, true);
 	(void)err;
 	vla_depthwise_forward(g->pool, &s, nd->in[0]->data, nd->in[1]->data, nd->n_in > 2 ? nd->in[2]->data : NULL,
 			      VLA_ACT_NONE, nd->out->data);
@@ -42,7 +17,7 @@ static vla_status depthwise_forward(vla_step *g, vla_node *nd, vla_err *err)
 
 static vla_status depthwise_backward(vla_step *g, vla_node *nd, vla_err *err)
 {
-	vla_conv_shape s = conv_shape(nd);
+	vla_conv_shape s = vla_conv_shape_of(nd, true);
 	vla_tensor *x = nd->in[0], *w = nd->in[1], *b = nd->n_in > 2 ? nd->in[2] : NULL;
 	size_t rows = s.n * s.oh * s.ow, need = vla_depthwise_weight_ws(&s), needb = vla_colsum_ws(rows, s.c);
 	float *ws = vla_arena_alloc(g->arena, need < needb ? needb : need, sizeof *ws);

@@ -8,11 +8,10 @@
 #include "kern/clones.h"
 
 struct job {
-	size_t rows, c, chunks;
+	size_t rows, c;
 	const float *x, *scale, *shift;
 	vla_act act;
 	float *y;
-	double *sums; // [chunks][2][c]
 };
 
 size_t vla_batch_norm_ws(size_t rows, size_t c)
@@ -64,43 +63,59 @@ VLA_CLONES void vla_add_f64(size_t n, const float *x, double *y)
 		y[i] += x[i];
 }
 
-static void stats_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
+struct sums {
+	size_t rows, c, chunks;
+	vla_norm_block_fn *fn;
+	const void *ctx;
+	double *sums;
+};
+
+static void sum_chunks(void *ctx, size_t begin, size_t end, unsigned worker)
 {
-	const struct job *j = ctx;
-	(void)worker;
-	float s[VLA_NORM_LANE], q[VLA_NORM_LANE];
+	const struct sums *j = ctx;
 	size_t block = vla_norm_block(j->c);
+	(void)worker;
 	for (size_t k = begin; k < end; k++) {
 		double *sum = j->sums + 2 * k * j->c;
 		size_t stop = (k + 1) * j->rows / j->chunks;
 		memset(sum, 0, 2 * j->c * sizeof *sum);
 		for (size_t r = k * j->rows / j->chunks; r < stop; r += block)
-			for (size_t i = 0; i < j->c; i += VLA_NORM_LANE) {
-				size_t n = vla_least(j->c - i, VLA_NORM_LANE);
-				stats_block(vla_least(stop - r, block), n, j->c, j->x + r * j->c + i, j->x + i, s, q);
-				vla_add_f64(n, s, sum + i);
-				vla_add_f64(n, q, sum + j->c + i);
-			}
+			for (size_t i = 0; i < j->c; i += VLA_NORM_LANE)
+				j->fn(j->ctx, r, vla_least(stop - r, block), i, vla_least(j->c - i, VLA_NORM_LANE),
+				      sum + i);
 	}
+}
+
+void vla_norm_sums(vla_pool *pool, size_t rows, size_t c, vla_norm_block_fn *fn, const void *ctx, double *sums)
+{
+	struct sums j = { rows, c, vla_norm_chunks(rows), fn, ctx, sums };
+	vla_parallel(pool, j.chunks, 1, sum_chunks, &j);
+	for (size_t k = 1; k < j.chunks; k++)
+		for (size_t i = 0; i < 2 * c; i++)
+			sums[i] += sums[2 * k * c + i];
+}
+
+static void add_stats(const void *ctx, size_t r, size_t rows, size_t i, size_t n, double *sum)
+{
+	const struct job *j = ctx;
+	float s[VLA_NORM_LANE], q[VLA_NORM_LANE];
+	stats_block(rows, n, j->c, j->x + r * j->c + i, j->x + i, s, q);
+	vla_add_f64(n, s, sum);
+	vla_add_f64(n, q, sum + j->c);
 }
 
 void vla_batch_norm_stats(vla_pool *pool, size_t rows, size_t c, const float *x, float *mean, float *var, float *ws)
 {
-	struct job j = { .rows = rows, .c = c, .chunks = vla_norm_chunks(rows), .x = x, .sums = vla_align_double(ws) };
+	struct job j = { .rows = rows, .c = c, .x = x };
+	double *sums = vla_align_double(ws);
 	if (rows == 0) {
 		memset(mean, 0, c * sizeof *mean);
 		memset(var, 0, c * sizeof *var);
 		return;
 	}
-	vla_parallel(pool, j.chunks, 1, stats_chunk, &j);
+	vla_norm_sums(pool, rows, c, add_stats, &j, sums);
 	for (size_t i = 0; i < c; i++) {
-		double s = 0, q = 0;
-		for (size_t k = 0; k < j.chunks; k++) {
-			s += j.sums[2 * k * c + i];
-			q += j.sums[(2 * k + 1) * c + i];
-		}
-		s /= (double)rows;
-		double v = q / (double)rows - s * s;
+		double s = sums[i] / (double)rows, v = sums[c + i] / (double)rows - s * s;
 		mean[i] = (float)(x[i] + s);
 		var[i] = v > 0 || v != v ? (float)v : 0;
 	}
@@ -131,14 +146,8 @@ VLA_CLONES static void apply_rows(vla_act act, bool stream, size_t rows, size_t 
 {
 	if (act == VLA_ACT_RELU6 && stream)
 		apply(VLA_ACT_RELU6, true, rows, c, x, scale, shift, y);
-	else if (act == VLA_ACT_RELU6)
-		apply(VLA_ACT_RELU6, false, rows, c, x, scale, shift, y);
-	else if (act == VLA_ACT_RELU)
-		apply(VLA_ACT_RELU, false, rows, c, x, scale, shift, y);
-	else if (act == VLA_ACT_HARD_SWISH)
-		apply(VLA_ACT_HARD_SWISH, false, rows, c, x, scale, shift, y);
 	else
-		apply(VLA_ACT_NONE, false, rows, c, x, scale, shift, y);
+		VLA_ACT_FUSED(act, apply, false, rows, c, x, scale, shift, y);
 }
 
 void vla_scale_shift(size_t rows, size_t c, const float *x, const float *scale, const float *shift, float *y)
@@ -178,26 +187,18 @@ size_t vla_colsum_ws(size_t rows, size_t c)
 	return 4 * c * vla_norm_chunks(rows) + 2;
 }
 
-static void colsum_chunk(void *ctx, size_t begin, size_t end, unsigned worker)
+static void add_columns(const void *ctx, size_t r, size_t rows, size_t i, size_t n, double *sum)
 {
 	const struct job *j = ctx;
-	(void)worker;
-	for (size_t k = begin; k < end; k++) {
-		double *sum = j->sums + 2 * k * j->c;
-		memset(sum, 0, j->c * sizeof *sum);
-		for (size_t r = k * j->rows / j->chunks; r < (k + 1) * j->rows / j->chunks; r++)
-			vla_add_f64(j->c, j->x + r * j->c, sum);
-	}
+	for (size_t t = r; t < r + rows; t++)
+		vla_add_f64(n, j->x + t * j->c + i, sum);
 }
 
 void vla_colsum(vla_pool *pool, size_t rows, size_t c, const float *x, bool add, float *out, float *ws)
 {
-	struct job j = { .rows = rows, .c = c, .chunks = vla_norm_chunks(rows), .x = x, .sums = vla_align_double(ws) };
-	vla_parallel(pool, j.chunks, 1, colsum_chunk, &j);
-	for (size_t i = 0; i < c; i++) {
-		double s = 0;
-		for (size_t k = 0; k < j.chunks; k++)
-			s += j.sums[2 * k * c + i];
-		out[i] = (float)(add ? out[i] + s : s);
-	}
+	struct job j = { .rows = rows, .c = c, .x = x };
+	double *sums = vla_align_double(ws);
+	vla_norm_sums(pool, rows, c, add_columns, &j, sums);
+	for (size_t i = 0; i < c; i++)
+		out[i] = (float)(add ? out[i] + sums[i] : sums[i]);
 }

@@ -36,6 +36,12 @@ static inline double *vla_align_double(float *ws)
 
 /* y += x */
 void vla_add_f64(size_t n, const float *x, double *y);
+
+/* Adds to sum[0 .. n - 1] and sum[c .. c + n - 1] what `rows` rows from row r on give for the n (at most
+ * VLA_NORM_LANE) channels from the one that sum points to, which is channel i. */
+typedef void vla_norm_block_fn(const void *ctx, size_t r, size_t rows, size_t i, size_t n, double *sum);
+/* Both sums over all rows into sums[0 .. 2 c - 1]; sums is [vla_norm_chunks(rows)][2][c]. */
+void vla_norm_sums(vla_pool *pool, size_t rows, size_t c, vla_norm_block_fn *fn, const void *ctx, double *sums);
 /* y = x * scale + shift, in this thread. */
 void vla_scale_shift(size_t rows, size_t c, const float *x, const float *scale, const float *shift, float *y);
 

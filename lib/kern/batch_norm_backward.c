@@ -11,13 +11,12 @@
 #include "kern/clones.h"
 
 struct job {
-	size_t rows, c, chunks;
+	size_t c;
 	const float *x, *dy, *scale, *shift, *mean;
 	const float *b, *k;
 	vla_act act;
 	bool add;
 	float *dx;
-	double *sums; // [chunks][2][c]
 };
 
 VLA_INLINE void sums_lane(vla_act act, size_t rows, size_t n, size_t ld, const float *x, const float *dy,
@@ -51,14 +50,7 @@ VLA_INLINE void sums_of(vla_act act, size_t rows, size_t c, size_t ld, const flo
 VLA_CLONES static void sums(vla_act act, size_t rows, size_t c, size_t ld, const float *x, const float *dy,
 			    const float *scale, const float *shift, const float *mean, float *s, float *q)
 {
-	if (act == VLA_ACT_RELU6)
-		sums_of(VLA_ACT_RELU6, rows, c, ld, x, dy, scale, shift, mean, s, q);
-	else if (act == VLA_ACT_RELU)
-		sums_of(VLA_ACT_RELU, rows, c, ld, x, dy, scale, shift, mean, s, q);
-	else if (act == VLA_ACT_HARD_SWISH)
-		sums_of(VLA_ACT_HARD_SWISH, rows, c, ld, x, dy, scale, shift, mean, s, q);
-	else
-		sums_of(VLA_ACT_NONE, rows, c, ld, x, dy, scale, shift, mean, s, q);
+	VLA_ACT_FUSED(act, sums_of, rows, c, ld, x, dy, scale, shift, mean, s, q);
 }
 
 VLA_INLINE void input_of(vla_act act, size_t rows, size_t c, const struct job *j, size_t at, size_t i0, const float *dy,
@@ -87,14 +79,7 @@ VLA_INLINE void input_of(vla_act act, size_t rows, size_t c, const struct job *j
 VLA_CLONES static void input(vla_act act, size_t rows, size_t n, const struct job *j, size_t at, size_t i0,
 			     const float *dy, float *dx)
 {
-	if (act == VLA_ACT_RELU6)
-		input_of(VLA_ACT_RELU6, rows, n, j, at, i0, dy, dx);
-	else if (act == VLA_ACT_RELU)
-		input_of(VLA_ACT_RELU, rows, n, j, at, i0, dy, dx);
-	else if (act == VLA_ACT_HARD_SWISH)
-		input_of(VLA_ACT_HARD_SWISH, rows, n, j, at, i0, dy, dx);
-	else
-		input_of(VLA_ACT_NONE, rows, n, j, at, i0, dy, dx);
+	VLA_ACT_FUSED(act, input_of, rows, n, j, at, i0, dy, dx);
 }
 
 // dz of n channels from i on of row r, for an activation without a fused form.
@@ -105,8 +90,9 @@ static void derive(const struct job *j, size_t r, size_t i, size_t n, float *dz)
 	vla_act_derive(j->act, n, dz, j->dy + at, dz);
 }
 
-static void sums_block(const struct job *j, size_t r, size_t rows, size_t i, size_t n, double *sum)
+static void add_sums(const void *ctx, size_t r, size_t rows, size_t i, size_t n, double *sum)
 {
+	const struct job *j = ctx;
 	float s[VLA_NORM_LANE], q[VLA_NORM_LANE], dz[VLA_NORM_LANE];
 	bool fused = vla_act_fused(j->act);
 	size_t c = j->c, step = fused ? rows : 1;
@@ -116,24 +102,8 @@ static void sums_block(const struct job *j, size_t r, size_t rows, size_t i, siz
 			derive(j, t, i, n, dz);
 		sums(fused ? j->act : VLA_ACT_NONE, step, n, c, j->x + t * c + i, fused ? dy : dz, j->scale + i,
 		     j->shift + i, j->mean + i, s, q);
-		vla_add_f64(n, s, sum + i);
-		vla_add_f64(n, q, sum + c + i);
-	}
-}
-
-static void backward_sums(void *ctx, size_t begin, size_t end, unsigned worker)
-{
-	const struct job *j = ctx;
-	size_t block = vla_norm_block(j->c);
-	(void)worker;
-	for (size_t k = begin; k < end; k++) {
-		double *sum = j->sums + 2 * k * j->c;
-		size_t stop = (k + 1) * j->rows / j->chunks;
-		memset(sum, 0, 2 * j->c * sizeof *sum);
-		for (size_t r = k * j->rows / j->chunks; r < stop; r += block)
-			for (size_t i = 0; i < j->c; i += VLA_NORM_LANE)
-				sums_block(j, r, vla_least(stop - r, block), i, vla_least(j->c - i, VLA_NORM_LANE),
-					   sum);
+		vla_add_f64(n, s, sum);
+		vla_add_f64(n, q, sum + c);
 	}
 }
 
@@ -160,9 +130,7 @@ void vla_batch_norm_backward(vla_pool *pool, size_t rows, size_t c, const float 
 			     float *dx, float *dgamma, float *dbeta, float *ws)
 {
 	float *scale = ws, *shift = scale + c, *b = shift + c, *k = b + c;
-	struct job j = { .rows = rows,
-			 .c = c,
-			 .chunks = vla_norm_chunks(rows),
+	struct job j = { .c = c,
 			 .x = x,
 			 .dy = dy,
 			 .scale = scale,
@@ -172,20 +140,15 @@ void vla_batch_norm_backward(vla_pool *pool, size_t rows, size_t c, const float 
 			 .k = k,
 			 .act = act,
 			 .add = add,
-			 .dx = dx,
-			 .sums = vla_align_double(k + c) };
+			 .dx = dx };
+	double *sum = vla_align_double(k + c);
 	for (size_t i = 0; i < c; i++) {
 		scale[i] = gamma[i] * rstd[i];
 		shift[i] = beta[i] - mean[i] * scale[i];
 	}
-	vla_parallel(pool, j.chunks, 1, backward_sums, &j);
+	vla_norm_sums(pool, rows, c, add_sums, &j, sum);
 	for (size_t i = 0; i < c; i++) {
-		double s = 0, q = 0;
-		for (size_t t = 0; t < j.chunks; t++) {
-			s += j.sums[2 * t * c + i];
-			q += j.sums[(2 * t + 1) * c + i];
-		}
-		q *= rstd[i];
+		double s = sum[i], q = sum[c + i] * rstd[i];
 		if (dbeta)
 			dbeta[i] += (float)s;
 		if (dgamma)

@@ -23,6 +23,19 @@ VLA_INLINE bool vla_act_fused(vla_act act)
 	return act == VLA_ACT_NONE || act == VLA_ACT_RELU || act == VLA_ACT_RELU6 || act == VLA_ACT_HARD_SWISH;
 }
 
+// Calls f, which is inlined, with an activation of those that is a constant there.
+#define VLA_ACT_FUSED(act, f, ...) \
+	do { \
+		if ((act) == VLA_ACT_RELU6) \
+			f(VLA_ACT_RELU6, __VA_ARGS__); \
+		else if ((act) == VLA_ACT_RELU) \
+			f(VLA_ACT_RELU, __VA_ARGS__); \
+		else if ((act) == VLA_ACT_HARD_SWISH) \
+			f(VLA_ACT_HARD_SWISH, __VA_ARGS__); \
+		else \
+			f(VLA_ACT_NONE, __VA_ARGS__); \
+	} while (0)
+
 VLA_INLINE vla_v8 vla_v8_relu6(vla_v8 x)
 {
 	vla_v8 six = vla_v8_set(6);
