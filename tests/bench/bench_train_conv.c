@@ -1,19 +1,34 @@
-/* Training speed of an inverted-residual convolution network (MobileNetV2's layout at a given width): pictures a
- *second, forward and backward, and the share of each operator. The same shapes in PyTorch: torch_conv.py.
+/* Training speed of the convolutional tower: pictures a second, forward and backward, and the share of each operator.
+ * The same shapes in PyTorch: torch_conv.py; the ratio of the two: train_conv.sh.
  *
- *	bench_train_conv [width in per cent] [side] [batch] [threads] [steps]
+ *	bench_train_conv [layout] [side] [batch] [threads] [steps]
+ *
+ * layout: mini, the default model's, or the width of a MobileNetV2 in per cent.
  */
-#include "grad/grad.h"
+#include "nn/towers.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
+
+#define MAX_BLOCKS 32
 
 struct net {
 	vla_params ps;
 	vla_step g;
-	size_t width; // per cent
-	vla_rng rng;
-	unsigned layer;
+	vla_convnet tower;
+};
+
+// A row of inverted residuals; channels 0 ends the table.
+struct row {
+	size_t expand, channels, repeat;
+	unsigned stride;
+};
+
+static const struct row mobilenet[] = { { 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
+					{ 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 }, { 0, 0, 0, 0 } };
+static const struct row mini[] = {
+	{ 4, 32, 2, 1 }, { 5, 64, 3, 2 }, { 6, 128, 4, 2 }, { 6, 192, 2, 2 }, { 0, 0, 0, 0 }
 };
 
 // With one thread processor time, which other programs disturb less.
@@ -26,85 +41,51 @@ static double now(void)
 	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-// The parameter of this layer and name, made at the first call.
-static vla_param *param(struct net *m, const char *what, unsigned ndim, const size_t *dim, float fill, float spread)
+static size_t channels(size_t c, size_t width)
 {
-	char name[64];
-	snprintf(name, sizeof name, "%u.%s", m->layer, what);
-	vla_param *p = vla_params_find(&m->ps, name);
-	if (p)
-		return p;
-	p = vla_params_add(&m->ps, name, ndim, dim);
-	if (!p || !(p->owned = p->value = vla_alloc(p->n, sizeof(float))))
-		exit(2);
-	for (size_t i = 0; i < p->n; i++)
-		p->value[i] = fill + spread * (float)vla_rng_normal(&m->rng);
-	p->trainable = true;
-	return p;
-}
-
-static vla_tensor *norm(struct net *m, vla_tensor *x, vla_act act)
-{
-	if (!x)
-		return NULL;
-	size_t c = x->dim[3];
-	vla_param *g = param(m, "gamma", 1, &c, 1, 0), *b = param(m, "beta", 1, &c, 0, 0);
-	vla_param *mean = param(m, "mean", 1, &c, 0, 0), *var = param(m, "var", 1, &c, 1, 0);
-	mean->buffer = var->buffer = true;
-	m->layer++;
-	return vla_batch_norm_act(&m->g, x, vla_use(&m->g, g), vla_use(&m->g, b), mean, var, 1e-5f, 0.1f, act);
-}
-
-static vla_tensor *conv(struct net *m, vla_tensor *x, size_t out, size_t k, unsigned stride, vla_act act)
-{
-	if (!x)
-		return NULL;
-	size_t in = x->dim[3], dim[] = { out, k, k, in };
-	unsigned pad = (unsigned)k / 2;
-	vla_param *w = param(m, "w", 4, dim, 0, sqrtf(2.0f / (float)(k * k * in)));
-	return norm(m, vla_conv2d(&m->g, x, vla_use(&m->g, w), NULL, (vla_conv_attr){ stride, pad, pad, pad, pad }),
-		    act);
-}
-
-static vla_tensor *depthwise(struct net *m, vla_tensor *x, unsigned stride)
-{
-	if (!x)
-		return NULL;
-	size_t dim[] = { 3, 3, x->dim[3] };
-	vla_param *w = param(m, "dw", 3, dim, 0, 0.4f);
-	x = vla_conv2d_depthwise(&m->g, x, vla_use(&m->g, w), NULL, (vla_conv_attr){ stride, 1, 1, 1, 1 });
-	return norm(m, x, VLA_ACT_RELU6);
-}
-
-static size_t channels(const struct net *m, size_t c)
-{
-	size_t v = (c * m->width + 399) / 800 * 8;
+	size_t v = (c * width + 399) / 800 * 8;
 	return v < 8 ? 8 : v;
+}
+
+static void build(struct net *m, const char *layout)
+{
+	bool is_mini = strcmp(layout, "mini") == 0;
+	size_t width = is_mini ? 100 : strtoul(layout, NULL, 10);
+	vla_nn_residual_opts block[MAX_BLOCKS];
+	vla_convnet_opts o = { .stem_channels = channels(32, width),
+			       .stem_kernel = is_mini ? 4 : 3,
+			       .stem_stride = is_mini ? 4 : 2,
+			       .block = block,
+			       .hidden = channels(1280, width),
+			       .act = VLA_ACT_RELU6,
+			       .eps = 1e-5f,
+			       .momentum = 0.1f };
+	size_t in = o.stem_channels;
+	for (const struct row *r = is_mini ? mini : mobilenet; r->channels; r++)
+		for (size_t i = 0; i < r->repeat && o.blocks < MAX_BLOCKS; i++) {
+			size_t out = channels(r->channels, width);
+			block[o.blocks++] = (vla_nn_residual_opts){ .in = in,
+								    .hidden = in * r->expand,
+								    .out = out,
+								    .expand = r->expand > 1,
+								    .kernel = 3,
+								    .stride = i ? 1 : r->stride };
+			in = out;
+		}
+	vla_rng rng;
+	vla_rng_seed(&rng, 1, 1);
+	vla_maker mk = { .ps = &m->ps, .rng = &rng };
+	vla_convnet_init(&m->tower, &mk, "image", &o);
+	vla_err err = VLA_ERR_INIT;
+	if (vla_maker_status(&mk, &err) != VLA_OK || vla_params_own(&m->ps, &err) != VLA_OK) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(2);
+	}
 }
 
 static vla_tensor *forward(struct net *m, vla_tensor *x)
 {
-	static const size_t blocks[][4] = {
-		// expansion, channels, repeats, stride of the first
-		{ 1, 16, 1, 1 }, { 6, 24, 2, 2 },  { 6, 32, 3, 2 },  { 6, 64, 4, 2 },
-		{ 6, 96, 3, 1 }, { 6, 160, 3, 2 }, { 6, 320, 1, 1 },
-	};
-	m->layer = 0;
-	x = conv(m, x, channels(m, 32), 3, 2, VLA_ACT_RELU6);
-	for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
-		for (size_t r = 0; r < blocks[i][2] && x; r++) {
-			vla_tensor *in = x;
-			size_t c = channels(m, blocks[i][1]);
-			unsigned stride = r ? 1 : (unsigned)blocks[i][3];
-			if (blocks[i][0] > 1)
-				x = conv(m, x, in->dim[3] * blocks[i][0], 1, 1, VLA_ACT_RELU6);
-			x = depthwise(m, x, stride);
-			x = conv(m, x, c, 1, 1, VLA_ACT_NONE);
-			if (stride == 1 && x && in->dim[3] == c)
-				x = vla_add(&m->g, x, in);
-		}
-	x = conv(m, x, channels(m, 1280), 1, 1, VLA_ACT_RELU6);
-	x = vla_mean_pool(&m->g, x);
+	x = vla_mean_pool(&m->g, vla_convnet_forward(&m->g, &m->tower, x, NULL));
 	return vla_mean(&m->g, vla_mul(&m->g, x, x));
 }
 
@@ -112,7 +93,7 @@ static vla_tensor *forward(struct net *m, vla_tensor *x)
 
 #define KINDS 8
 static const char *const kind_name[KINDS] = {
-	"conv2d 1x1", "conv2d 3x3", "conv2d_depthwise", "batch_norm", "add", "mean_pool", "other", ""
+	"conv2d 1x1", "conv2d kxk", "conv2d_depthwise", "batch_norm", "add", "mean_pool", "other", ""
 };
 static double spent[2][KINDS];
 static vla_op timed[64];
@@ -169,58 +150,53 @@ static void profile(struct net *m, vla_tensor *loss, size_t batch)
 
 int main(int argc, char **argv)
 {
-	size_t a[5] = { 50, 128, 64, 2, 6 };
-	for (int i = 1; i < argc && i < 6; i++)
-		a[i - 1] = strtoul(argv[i], NULL, 10);
-	if (a[3] == 1)
+	const char *layout = argc > 1 ? argv[1] : "mini";
+	size_t a[4] = { 96, 64, 2, 6 };
+	for (int i = 2; i < argc && i < 6; i++)
+		a[i - 2] = strtoul(argv[i], NULL, 10);
+	size_t side = a[0], batch = a[1], threads = a[2], steps = a[3];
+	if (threads == 1)
 		timer = CLOCK_PROCESS_CPUTIME_ID;
-	size_t side = a[1], batch = a[2];
 	vla_err err = VLA_ERR_INIT;
 	vla_pool *pool;
-	if (vla_pool_new((unsigned)a[3], &pool, &err) != VLA_OK)
-		return 2;
-	struct net m = { .width = a[0] };
 	vla_arena *arena = vla_arena_new((size_t)64 << 20);
+	float *pixels = vla_alloc(batch * side * side * 3, sizeof *pixels);
+	if (!pixels || !arena || vla_pool_new((unsigned)threads, &pool, &err) != VLA_OK)
+		return 2;
+	struct net m = { 0 };
 	vla_tape tape = { 0 };
-	vla_rng_seed(&m.rng, 1, 1);
+	build(&m, layout);
 	vla_step_init(&m.g, arena, pool);
 	m.g.tape = &tape;
 	m.g.training = true;
 	m.g.compute = VLA_COMPUTE_F32;
-	float *pixels = vla_alloc(batch * side * side * 3, sizeof *pixels);
-	if (!pixels || !arena)
-		return 2;
+	vla_rng rng;
+	vla_rng_seed(&rng, 2, 1);
 	for (size_t i = 0; i < batch * side * side * 3; i++)
-		pixels[i] = vla_rng_float(&m.rng) - 0.5f;
+		pixels[i] = vla_rng_float(&rng) - 0.5f;
 	double best = 1e9, total = 0;
-	for (size_t s = 0; s < a[4] + 2; s++) {
+	for (size_t s = 0; s <= steps + 1; s++) { // the first warms up, the last is taken apart
 		size_t dim[] = { batch, side, side, 3 };
 		vla_step_reset(&m.g);
+		vla_params_zero_grad(&m.ps);
 		double t = now();
 		vla_tensor *loss = forward(&m, vla_tensor_view(&m.g, 4, dim, pixels));
-		if (s == 0) { // parameters exist now
-			if (vla_step_status(&m.g, &err) != VLA_OK || vla_params_own(&m.ps, &err) != VLA_OK) {
-				fprintf(stderr, "%s\n", err.msg);
-				return 2;
-			}
-			continue;
-		}
-		vla_params_zero_grad(&m.ps);
-		if (s == a[4] + 1) {
+		if (s == steps + 1) {
 			profile(&m, loss, batch);
 			break;
 		}
-		if (vla_backward(&m.g, loss, &err) != VLA_OK) {
+		if (vla_step_status(&m.g, &err) != VLA_OK || vla_backward(&m.g, loss, &err) != VLA_OK) {
 			fprintf(stderr, "%s\n", err.msg);
 			return 2;
 		}
 		t = now() - t;
-		total += s > 1 ? t : 0;
-		best = t < best ? t : best;
+		total += s ? t : 0;
+		best = s && t < best ? t : best;
 	}
-	printf("width\tside\tbatch\tthreads\tmean_pictures_s\tbest_pictures_s\tMiB\n");
-	printf("%.2f\t%zu\t%zu\t%zu\t%.1f\t%.1f\t%zu\n", (double)a[0] / 100, side, batch, a[3],
-	       (double)(batch * (a[4] - 1)) / total, (double)batch / best, vla_arena_bytes(arena) >> 20);
+	printf("layout\tside\tbatch\tthreads\tmean_pictures_s\tbest_pictures_s\tMiB\n");
+	printf("%s\t%zu\t%zu\t%zu\t%.1f\t%.1f\t%zu\n", layout, side, batch, threads,
+	       (double)(batch * steps) / total, (double)batch / best, vla_arena_bytes(arena) >> 20);
+	vla_convnet_release(&m.tower);
 	vla_tape_release(&tape);
 	vla_params_release(&m.ps);
 	vla_arena_free(arena);

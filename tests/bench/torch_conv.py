@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """The network of bench_train_conv.c in PyTorch: pictures a second, forward and backward.
 
-usage: torch_conv.py [width in per cent] [side] [batch] [threads] [steps]
+usage: torch_conv.py [layout] [side] [batch] [threads] [steps]
 """
 import sys
 import time
@@ -9,7 +9,10 @@ import time
 import torch
 from torch import nn
 
-width, side, batch, threads, steps = (int(v) for v in (sys.argv[1:] + ["50", "128", "64", "2", "6"][len(sys.argv) - 1:]))
+args = sys.argv[1:] + ["mini", "96", "64", "2", "6"][len(sys.argv) - 1:]
+mini = args[0] == "mini"
+width = 100 if mini else int(args[0])
+side, batch, threads, steps = (int(v) for v in args[1:])
 torch.set_num_threads(threads)
 clock = time.process_time if threads == 1 else time.perf_counter
 torch.manual_seed(1)
@@ -20,7 +23,7 @@ def channels(c):
 
 
 def conv(i, o, k, stride, groups=1, act=True):
-    m = [nn.Conv2d(i, o, k, stride, k // 2, groups=groups, bias=False), nn.BatchNorm2d(o)]
+    m = [nn.Conv2d(i, o, k, stride, (k - 1) // 2, groups=groups, bias=False), nn.BatchNorm2d(o)]
     return nn.Sequential(*m, nn.ReLU6(inplace=True)) if act else nn.Sequential(*m)
 
 
@@ -36,9 +39,11 @@ class Block(nn.Module):
         return x + self.body(x) if self.skip else self.body(x)
 
 
-layers = [conv(3, channels(32), 3, 2)]
+layers = [conv(3, channels(32), 4, 4) if mini else conv(3, channels(32), 3, 2)]
 i = channels(32)
-for t, c, n, s in [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]:
+MINI = [(4, 32, 2, 1), (5, 64, 3, 2), (6, 128, 4, 2), (6, 192, 2, 2)]
+MOBILENET = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+for t, c, n, s in MINI if mini else MOBILENET:
     for r in range(n):
         layers.append(Block(i, channels(c), t, s if r == 0 else 1))
         i = channels(c)
