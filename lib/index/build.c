@@ -1,168 +1,360 @@
-/* Builds a flat index file from dense streams. Vectors go to the file as they are read; ids, captions and labels wait
- * in memory. */
-#include "index/store.h"
-
-#include "kern/kern.h"
+/* Building index files and changing them. A change is one state of the file, vlx(5): new chunks, a new HEAD, and the
+ * bitmap of deleted rows, which covers all rows. */
+#include "index/parts.h"
 
 #include <math.h>
 
-// A column of strings while it grows.
-struct column {
-	vla_buf offset, text; // offset: u64, without the last one
-	bool any;
-};
+enum { FLAT, IVF };
 
-struct build {
-	vla_chunk_writer *w;
-	vla_header header; // of the first stream
-	vla_dtype dtype;
-	uint64_t rows;
-	struct column id, caption, label;
-	vla_buf scales;
-	void *row; // [dim] in the stored dtype
-};
+// From this number of parts on an addition writes the file anew first.
+enum { PARTS_KEPT = 200 };
 
-static vla_status add_text(struct column *c, const char *s, vla_err *err)
+static vla_status parse_type(const char *name, int *out, vla_err *err)
 {
-	uint64_t at = c->text.n;
-	c->any = c->any || s;
-	VLA_TRY(vla_buf_add(&c->offset, &at, sizeof at, err));
-	return vla_buf_add(&c->text, s ? s : "", s ? strlen(s) + 1 : 1, err);
+	static const char *const names[] = { "flat", "ivf" };
+	for (int i = 0; i < 2; i++)
+		if (strcmp(name, names[i]) == 0) {
+			*out = i;
+			return VLA_OK;
+		}
+	return vla_fail(err, VLA_EINVAL, "no index of type '%s': flat and ivf are the types for dense vectors", name);
 }
 
-static vla_status add_rec(struct build *b, const vla_rec *rec, vla_err *err)
+static vla_status make_plan(const vla_intake *in, int type, const vla_index_opts *o, vla_layout *plan, vla_err *err)
 {
-	size_t dim = b->header.dim;
-	if (b->dtype == VLA_I8) {
-		float scale = vla_f32_to_i8(dim, rec->data, b->row);
-		VLA_TRY(vla_buf_add(&b->scales, &scale, sizeof scale, err));
-	} else {
-		for (size_t i = 0; b->dtype == VLA_F16 && i < dim; i++)
-			if (!(fabsf(rec->data[i]) <= 65504))
-				return vla_fail(err, VLA_EINVAL, "record '%s' has numbers past the range of f16",
-						rec->id);
-		vla_from_f32(b->dtype, dim, rec->data, b->row);
-	}
-	VLA_TRY(vla_chunk_add(b->w, b->row, dim * vla_dtype_size(b->dtype), err));
-	VLA_TRY(add_text(&b->id, rec->id, err));
-	VLA_TRY(add_text(&b->caption, rec->caption, err));
-	VLA_TRY(add_text(&b->label, rec->label, err));
-	b->rows++;
-	return VLA_OK;
+	if (type == FLAT)
+		return o->no_codes ? VLA_OK : vla_layout_flat(in, plan, err);
+	VLA_TRY(vla_layout_train(in, o->cells, o->seed, o->pool, plan, err));
+	return vla_layout_sort(in, o->pool, plan, err);
 }
 
-static vla_status check_header(struct build *b, const vla_header *h, const char *path, bool first, vla_err *err)
+static vla_status put_centroids(vla_chunk_writer *w, const vla_layout *p, size_t dim, vla_err *err)
 {
-	if (h->kind != VLA_DENSE)
-		return vla_fail(err, VLA_EINVAL, "'%s' holds %s records; a flat index takes dense ones", path,
-				vla_kind_name(h->kind));
-	if (first)
-		return vla_header_copy(&b->header, h, err);
-	if (h->dim != b->header.dim)
-		return vla_fail(err, VLA_EINVAL, "'%s' has vectors of %u numbers, the streams before it %u", path,
-				h->dim, b->header.dim);
-	if (h->model[0] && b->header.model[0] && strcmp(h->model, b->header.model) != 0)
-		return vla_fail(err, VLA_EINVAL, "'%s' was made with model %s, the streams before it with %s", path,
-				h->model, b->header.model);
-	if (!b->header.model[0])
-		memcpy(b->header.model, h->model, sizeof h->model);
-	b->header.l2 = b->header.l2 && h->l2;
-	return VLA_OK;
+	if (!p->centroids)
+		return VLA_OK;
+	VLA_TRY(vla_chunk_begin(w, VLA_CHUNK_WHOLE, "CENT", err));
+	return vla_chunk_add(w, p->centroids, p->cells * dim * sizeof *p->centroids, err);
 }
 
-static vla_status add_stream(struct build *b, const char *path, bool first, int dtype, vla_err *err)
+// A whole new file.
+static vla_status write_file(const vla_intake *in, const vla_layout *plan, const vla_head *head, const char *path,
+			     vla_pool *pool, vla_err *err)
 {
-	vla_reader *r = NULL;
-	vla_rec rec = VLA_REC_INIT;
-	vla_status s = vla_reader_open(path, &r, err);
+	vla_chunk_writer *w = NULL;
+	vla_status s = vla_chunk_writer_open(path, &w, err);
 	if (s == VLA_OK)
-		s = check_header(b, vla_reader_header(r), path, first, err);
-	if (s == VLA_OK && first) {
-		b->dtype = dtype < 0 ? b->header.dtype : (vla_dtype)dtype;
-		b->row = vla_alloc(b->header.dim, vla_dtype_size(b->dtype));
-		s = b->row ? VLA_OK : vla_nomem(err);
-	}
-	while (s == VLA_OK) {
-		s = vla_reader_next(r, &rec, err);
-		if (s == VLA_OK)
-			s = add_rec(b, &rec, err);
-		else if (s != VLA_EOF)
-			s = vla_prefix(err, s, "cannot read '%s'", path);
-	}
-	vla_rec_release(&rec);
-	vla_reader_close(r);
-	return s == VLA_EOF ? VLA_OK : s;
-}
-
-static vla_status put_column(struct build *b, const struct column *c, const char *offsets, const char *strings,
-			     vla_err *err)
-{
-	uint64_t end = c->text.n;
-	VLA_TRY(vla_chunk_begin(b->w, offsets, err));
-	VLA_TRY(vla_chunk_add(b->w, c->offset.data, c->offset.n, err));
-	VLA_TRY(vla_chunk_add(b->w, &end, sizeof end, err));
-	VLA_TRY(vla_chunk_begin(b->w, strings, err));
-	return vla_chunk_add(b->w, c->text.data, c->text.n, err);
-}
-
-static vla_status put_head(struct build *b, int argc, char *const *argv, vla_err *err)
-{
-	vla_buf t = { NULL, 0, 0 };
-	vla_status s = vla_header_add_pg(&b->header, argc, argv, err);
+		s = vla_part_write(w, 0, in, plan, pool, err);
 	if (s == VLA_OK)
-		s = vla_buf_addf(&t, err, "dtype=%s\ndim=%u\nrows=%llu\nl2=%d\nmodel=%s\ncompute=%s\n",
-				 vla_dtype_name(b->dtype), b->header.dim, (unsigned long long)b->rows, b->header.l2,
-				 b->header.model, b->header.compute);
-	for (size_t i = 0; i < b->header.npg && s == VLA_OK; i++)
-		s = vla_buf_addf(&t, err, "pg=%s\n", b->header.pg[i]);
+		s = put_centroids(w, plan, in->header.dim, err);
 	if (s == VLA_OK)
-		s = vla_chunk_begin(b->w, "HEAD", err);
+		s = vla_head_write(w, head, err);
 	if (s == VLA_OK)
-		s = vla_chunk_add(b->w, t.data, t.n, err);
-	vla_buf_release(&t);
+		s = vla_chunk_writer_finish(w, err);
+	vla_chunk_writer_close(w);
 	return s;
 }
 
-static vla_status build(struct build *b, const char *const *streams, size_t n, int dtype, const char *path, int argc,
-			char *const *argv, vla_err *err)
+static vla_status build(vla_intake *in, int type, const char *path, const vla_index_opts *o, vla_index_report *report,
+			vla_err *err)
 {
-	VLA_TRY(vla_chunk_writer_open(path, &b->w, err));
-	VLA_TRY(vla_chunk_begin(b->w, "VECS", err));
-	for (size_t i = 0; i < n; i++)
-		VLA_TRY(add_stream(b, streams[i], i == 0, dtype, err));
-	if (b->dtype == VLA_I8) {
-		VLA_TRY(vla_chunk_begin(b->w, "SCAL", err));
-		VLA_TRY(vla_chunk_add(b->w, b->scales.data, b->scales.n, err));
+	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	char number[16], probes_key[] = "probes";
+	char *key = probes_key, *value = number;
+	VLA_TRY(vla_intake_finish(in, err));
+	vla_status s = make_plan(in, type, o, &plan, err);
+	uint32_t probes = o->probes ? o->probes : (uint32_t)(1 + plan.cells / 16);
+	snprintf(number, sizeof number, "%u", probes);
+	vla_head head = { type == IVF ? "ivf" : "flat",
+			  in->header,
+			  in->dtype,
+			  in->rows,
+			  &key,
+			  &value,
+			  type == IVF,
+			  o->argc,
+			  o->argv };
+	if (s == VLA_OK)
+		s = write_file(in, &plan, &head, path, o->pool, err);
+	if (report)
+		*report = (vla_index_report){ in->rows, in->rows, (uint32_t)plan.cells, probes, NAN, 0 };
+	vla_layout_release(&plan);
+	return s;
+}
+
+static vla_status check_opts(const vla_index_opts *o, size_t n, int *type, vla_err *err)
+{
+	if (!n || o->dtype > (int)VLA_I8)
+		return vla_fail(err, VLA_EINVAL, n ? "an index stores f32, f16, bf16 or i8" : "nothing to index");
+	return parse_type(o->type, type, err);
+}
+
+vla_status vla_index_build(const char *const *streams, size_t n, const char *path, const vla_index_opts *o,
+			   vla_index_report *report, vla_err *err)
+{
+	int type = FLAT;
+	VLA_TRY(check_opts(o, n, &type, err));
+	vla_intake in;
+	vla_status s = vla_intake_init(&in, path, NULL, o->dtype, err);
+	for (size_t i = 0; i < n && s == VLA_OK; i++)
+		s = vla_intake_stream(&in, streams[i], err);
+	if (s == VLA_OK)
+		s = build(&in, type, path, o, report, err);
+	vla_intake_release(&in);
+	return s;
+}
+
+static vla_status take_index(vla_intake *in, const char *path, vla_err *err)
+{
+	vla_store st;
+	vla_status s = vla_store_open(path, &st, err);
+	if (s != VLA_OK)
+		return vla_prefix(err, s, "'%s'", path);
+	s = vla_intake_store(in, &st, path, err);
+	vla_store_release(&st);
+	return s;
+}
+
+vla_status vla_index_merge(const char *const *indexes, size_t n, const char *path, const vla_index_opts *o,
+			   vla_index_report *report, vla_err *err)
+{
+	int type = FLAT;
+	VLA_TRY(check_opts(o, n, &type, err));
+	vla_intake in;
+	vla_status s = vla_intake_init(&in, path, NULL, o->dtype, err);
+	for (size_t i = 0; i < n && s == VLA_OK; i++)
+		s = take_index(&in, indexes[i], err);
+	if (s == VLA_OK)
+		s = build(&in, type, path, o, report, err);
+	vla_intake_release(&in);
+	return s;
+}
+
+/* --- changes --- */
+
+// A file that is being changed: locked, and as it is now.
+struct change {
+	const char *path;
+	vla_chunk_writer *w;
+	vla_store store;
+	uint64_t *dead; // [words of `rows`] as it will be
+	uint64_t rows, deleted, added;
+};
+
+static vla_status open_change(struct change *c, const char *path, vla_err *err)
+{
+	*c = (struct change){ .path = path, .store.header = VLA_HEADER_INIT };
+	VLA_TRY(vla_chunk_writer_append(path, &c->w, err)); // before the file is read: nobody changes it now
+	vla_status s = vla_store_open(path, &c->store, err);
+	if (s != VLA_OK)
+		return vla_prefix(err, s, "'%s'", path);
+	if (c->store.header.kind != VLA_DENSE)
+		return vla_fail(err, VLA_EUNSUPPORTED, "'%s' is of type %s, which is built anew instead of changed",
+				path, c->store.type);
+	c->rows = c->store.rows;
+	return VLA_OK;
+}
+
+static void close_change(struct change *c)
+{
+	vla_chunk_writer_close(c->w);
+	vla_store_release(&c->store);
+	free(c->dead);
+}
+
+// The bitmap of deleted rows for `rows` rows, of which the first are as they were.
+static vla_status copy_dead(struct change *c, uint64_t rows, vla_err *err)
+{
+	size_t words = (size_t)((rows + 63) / 64), old = (size_t)((c->store.rows + 63) / 64);
+	c->dead = vla_zalloc(words, sizeof *c->dead);
+	if (!c->dead)
+		return vla_nomem(err);
+	if (c->store.dead)
+		memcpy(c->dead, c->store.dead, old * sizeof *c->dead);
+	c->rows = rows;
+	return VLA_OK;
+}
+
+static void mark(struct change *c, uint64_t row)
+{
+	c->deleted += !(c->dead[row / 64] >> row % 64 & 1);
+	c->dead[row / 64] |= (uint64_t)1 << row % 64;
+}
+
+// HEAD, the bitmap, and the new state.
+static vla_status commit(struct change *c, const vla_header *header, const vla_index_opts *o, vla_index_report *report,
+			 vla_err *err)
+{
+	const vla_store *st = &c->store;
+	vla_head h = {
+		st->type, *header, st->header.dtype, c->rows, st->key, st->value, st->nparams, o->argc, o->argv
+	};
+	vla_chunk_drop(c->w, VLA_CHUNK_WHOLE, "HEAD");
+	vla_chunk_drop(c->w, VLA_CHUNK_WHOLE, "DEAD");
+	VLA_TRY(vla_head_write(c->w, &h, err));
+	if (st->dead || c->deleted) {
+		VLA_TRY(vla_chunk_begin(c->w, VLA_CHUNK_WHOLE, "DEAD", err));
+		VLA_TRY(vla_chunk_add(c->w, c->dead, (size_t)((c->rows + 63) / 64) * sizeof *c->dead, err));
 	}
-	VLA_TRY(put_column(b, &b->id, "IDOF", "IDST", err));
-	if (b->caption.any)
-		VLA_TRY(put_column(b, &b->caption, "CPOF", "CPST", err));
-	if (b->label.any)
-		VLA_TRY(put_column(b, &b->label, "LBOF", "LBST", err));
-	VLA_TRY(put_head(b, argc, argv, err));
-	return vla_chunk_writer_finish(b->w, err);
+	VLA_TRY(vla_chunk_writer_finish(c->w, err));
+	if (report)
+		*report = (vla_index_report){ st->live + c->added - c->deleted,
+					      c->added ? c->added : c->deleted,
+					      (uint32_t)st->cells,
+					      0,
+					      NAN,
+					      0 };
+	return VLA_OK;
 }
 
-static void release_column(struct column *c)
+// Ids that come in and are there already: refused, or their old rows are deleted.
+static vla_status meet_old_ids(struct change *c, const vla_intake *in, bool replace, vla_err *err)
 {
-	vla_buf_release(&c->offset);
-	vla_buf_release(&c->text);
+	vla_id_set *ids;
+	vla_status s = VLA_OK;
+	VLA_TRY(vla_id_set_new((size_t)in->rows, &ids, err));
+	for (uint64_t i = 0, n; i < in->rows; i++) {
+		n = i;
+		(void)vla_id_set_add(ids, vla_column_at(&in->id, i), &n);
+	}
+	for (uint64_t i = 0, n; i < c->store.rows && s == VLA_OK; i++) {
+		if (vla_store_dead(&c->store, i) || !vla_id_set_find(ids, vla_store_id(&c->store, i), &n))
+			continue;
+		if (replace)
+			mark(c, i);
+		else
+			s = vla_fail(err, VLA_EINVAL, "id '%s' is in the index already", vla_store_id(&c->store, i));
+	}
+	vla_id_set_free(ids);
+	return s;
 }
 
-vla_status vla_index_build_flat(const char *const *streams, size_t n, int dtype, const char *path, int argc,
-				char *const *argv, vla_err *err)
+// The plan of an existing index for rows that join it.
+static vla_status join_plan(const vla_store *st, const vla_intake *in, vla_pool *pool, vla_layout *plan, vla_err *err)
 {
-	if (!n || dtype > (int)VLA_I8)
-		return vla_fail(err, VLA_EINVAL, n ? "an index stores f32, f16, bf16 or i8" : "no stream to index");
-	struct build b = { .header = VLA_HEADER_INIT };
-	vla_status s = build(&b, streams, n, dtype, path, argc, argv, err);
-	vla_chunk_writer_close(b.w);
-	release_column(&b.id);
-	release_column(&b.caption);
-	release_column(&b.label);
-	vla_buf_release(&b.scales);
-	free(b.row);
-	vla_header_release(&b.header);
+	*plan = (vla_layout){ NULL, st->cells, vla_store_param(st, "codes") == NULL && st->cells > 0, NULL, NULL };
+	if (!st->cells)
+		return VLA_OK;
+	plan->centroids = vla_alloc(st->cells, st->header.dim * sizeof *plan->centroids);
+	if (!plan->centroids)
+		return vla_nomem(err);
+	memcpy(plan->centroids, st->centroids, st->cells * st->header.dim * sizeof *plan->centroids);
+	return strcmp(st->type, "ivf") == 0 ? vla_layout_sort(in, pool, plan, err) : VLA_OK;
+}
+
+static vla_status add(struct change *c, vla_intake *in, bool replace, const vla_index_opts *o, vla_index_report *report,
+		      vla_err *err)
+{
+	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	VLA_TRY(vla_intake_finish(in, err));
+	if (!in->rows) {
+		if (report)
+			*report = (vla_index_report){ c->store.live, 0, 0, 0, NAN, 0 };
+		return VLA_OK;
+	}
+	VLA_TRY(copy_dead(c, c->store.rows + in->rows, err));
+	VLA_TRY(meet_old_ids(c, in, replace, err));
+	c->added = in->rows;
+	vla_status s = join_plan(&c->store, in, o->pool, &plan, err);
+	if (s == VLA_OK)
+		s = vla_part_write(c->w, (unsigned)c->store.nparts, in, &plan, o->pool, err);
+	if (s == VLA_OK)
+		s = commit(c, &in->header, o, report, err);
+	vla_layout_release(&plan);
+	return s;
+}
+
+vla_status vla_index_add(const char *path, const char *const *streams, size_t n, bool replace, const vla_index_opts *o,
+			 vla_index_report *report, vla_err *err)
+{
+	struct change c;
+	vla_intake in = { .header = VLA_HEADER_INIT };
+	vla_status s = open_change(&c, path, err);
+	if (s == VLA_OK && c.store.nparts >= PARTS_KEPT) {
+		close_change(&c);
+		VLA_TRY(vla_index_compact(path, o, NULL, err));
+		s = open_change(&c, path, err);
+	}
+	if (s == VLA_OK)
+		s = vla_intake_init(&in, path, &c.store.header, -1, err);
+	for (size_t i = 0; i < n && s == VLA_OK; i++)
+		s = vla_intake_stream(&in, streams[i], err);
+	if (s == VLA_OK)
+		s = add(&c, &in, replace, o, report, err);
+	vla_intake_release(&in);
+	close_change(&c);
+	return s;
+}
+
+static vla_status delete_ids(struct change *c, const char *const *ids, size_t n, vla_missing_fn *missing, void *ctx,
+			     vla_err *err)
+{
+	vla_id_set *set;
+	bool *seen = vla_zalloc(n, sizeof *seen);
+	vla_status s = seen ? vla_id_set_new(n, &set, err) : vla_nomem(err);
+	if (s != VLA_OK) {
+		free(seen);
+		return s;
+	}
+	for (uint64_t i = 0, k; i < n; i++) {
+		k = i;
+		if (!vla_id_set_add(set, ids[i], &k))
+			seen[i] = true; // named twice
+	}
+	for (uint64_t row = 0, k; row < c->store.rows; row++)
+		if (!vla_store_dead(&c->store, row) && vla_id_set_find(set, vla_store_id(&c->store, row), &k)) {
+			seen[k] = true;
+			mark(c, row);
+		}
+	for (size_t i = 0; i < n && missing; i++)
+		if (!seen[i])
+			missing(ctx, ids[i]);
+	vla_id_set_free(set);
+	free(seen);
+	return VLA_OK;
+}
+
+vla_status vla_index_delete(const char *path, const char *const *ids, size_t n, vla_missing_fn *missing, void *ctx,
+			    const vla_index_opts *o, vla_index_report *report, vla_err *err)
+{
+	struct change c;
+	vla_status s = open_change(&c, path, err);
+	if (s == VLA_OK)
+		s = copy_dead(&c, c.store.rows, err);
+	if (s == VLA_OK)
+		s = delete_ids(&c, ids, n, missing, ctx, err);
+	if (s == VLA_OK && c.deleted)
+		s = commit(&c, &c.store.header, o, report, err);
+	else if (s == VLA_OK && report)
+		*report = (vla_index_report){ c.store.live, 0, 0, 0, NAN, 0 };
+	close_change(&c);
+	return s;
+}
+
+vla_status vla_index_compact(const char *path, const vla_index_opts *o, vla_index_report *report, vla_err *err)
+{
+	struct change c;
+	vla_intake in = { .header = VLA_HEADER_INIT };
+	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	vla_status s = open_change(&c, path, err); // other writers wait while the file is written anew
+	if (s == VLA_OK)
+		s = vla_intake_init(&in, path, NULL, -1, err);
+	if (s == VLA_OK)
+		s = vla_intake_store(&in, &c.store, path, err);
+	if (s == VLA_OK)
+		s = vla_intake_finish(&in, err);
+	if (s == VLA_OK)
+		s = join_plan(&c.store, &in, o->pool, &plan, err);
+	if (s == VLA_OK) {
+		const vla_store *st = &c.store;
+		vla_head h = { st->type,  st->header,  in.dtype, in.rows, st->key,
+			       st->value, st->nparams, o->argc,  o->argv };
+		s = write_file(&in, &plan, &h, path, o->pool, err);
+	}
+	if (s == VLA_OK && report)
+		*report = (vla_index_report){ in.rows, c.store.rows - in.rows, (uint32_t)c.store.cells, 0, NAN, 0 };
+	vla_layout_release(&plan);
+	vla_intake_release(&in);
+	close_change(&c);
 	return s;
 }
 

@@ -35,8 +35,8 @@ static void pair_blocks(void *ctx, size_t begin, size_t end, unsigned worker)
 			for (size_t i = 0; i < bl->rows; i++) {
 				struct pair p = { s->first + q, bl->first + i, scores[q * bl->rows + i] };
 				// A failed allocation is seen by the caller, who compares the flag after the loop.
-				if (p.score >= s->threshold && p.second > p.first &&
-				    vla_buf_add(&s->found[b], &p, sizeof p, NULL))
+				if (p.score >= s->threshold && p.second > p.first && !vla_store_dead(st, p.first) &&
+				    !vla_store_dead(st, p.second) && vla_buf_add(&s->found[b], &p, sizeof p, NULL))
 					s->failed = true;
 			}
 	}

@@ -1,53 +1,35 @@
-/* Chunk files, vlx(5). Header, 64 bytes: magic "\x89VLX\r\n\x1a\n", u16 major, u16 minor, u32 number of chunks, u64
- * length of the file, u32 CRC-32 of the table, zeros, and in the last four bytes the CRC-32 of the 60 before. Table: 32
- * bytes a chunk: tag, u32 CRC-32 of the contents, u64 offset, u64 length, zeros; always room for 64 entries. Chunks
- * follow in order, each padded with zeros to a multiple of 64. */
-#include "io/chunks.h"
-
+/* Reading chunk files, vlx(5). Two slots at the start of the file name its last two states in turn; each state ends in
+ * a table of contents and a copy of its slot. When a slot is damaged, by a write that was cut short or otherwise, that
+ * copy at the end of the file decides: everything of a state is on disk before its slot is written. */
+#define _GNU_SOURCE // pread on 64-bit offsets, nanosleep
+#include "io/chunk_file.h"
 #include "io/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define MAGIC "\x89VLX\r\n\x1a\n"
 
-enum { MAX_CHUNKS = 64, HEAD = 64, ENTRY = 32, MAJOR = 1, MINOR = 0 };
-
-struct entry {
-	char tag[4];
-	uint32_t crc;
-	uint64_t offset, bytes;
-};
-
 struct vla_chunks {
 	vla_map map;
-	struct entry e[MAX_CHUNKS];
-	size_t n;
+	chunk_table t;
+	unsigned parts;
 };
 
-struct vla_chunk_writer {
-	vla_outfile *out;
-	struct entry e[MAX_CHUNKS];
-	size_t n;
-	uint64_t at;
-};
-
-static uint64_t pad64(uint64_t n)
+uint32_t chunk_crc(uint32_t crc, const void *p, uint64_t n)
 {
-	return (n + 63) & ~(uint64_t)63;
-}
-
-static uint32_t crc_of(const void *p, uint64_t n)
-{
-	uLong c = crc32(0, NULL, 0);
 	const unsigned char *b = p;
 	while (n) {
 		uInt part = n > 1u << 30 ? 1u << 30 : (uInt)n;
-		c = crc32(c, b, part);
+		crc = (uint32_t)crc32(crc, b, part);
 		b += part;
 		n -= part;
 	}
-	return (uint32_t)c;
+	return crc;
 }
 
 static void put16(unsigned char *p, unsigned v)
@@ -68,9 +50,14 @@ static void put64(unsigned char *p, uint64_t v)
 	put32(p + 4, (uint32_t)(v >> 32));
 }
 
+static unsigned get16(const unsigned char *p)
+{
+	return p[0] | (unsigned)p[1] << 8;
+}
+
 static uint32_t get32(const unsigned char *p)
 {
-	return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+	return get16(p) | (uint32_t)get16(p + 2) << 16;
 }
 
 static uint64_t get64(const unsigned char *p)
@@ -78,200 +65,267 @@ static uint64_t get64(const unsigned char *p)
 	return get32(p) | (uint64_t)get32(p + 4) << 32;
 }
 
-static vla_status parse(vla_chunks *c, vla_err *err)
+void chunk_slot_format(const chunk_state *s, unsigned char out[CHUNK_SLOT])
 {
-	const unsigned char *p = (const unsigned char *)c->map.data;
-	size_t have = c->map.n;
-	if (have < 8 || memcmp(p, MAGIC, 8) != 0)
-		return vla_fail(err, VLA_EFORMAT, "not an index file");
-	if (have < HEAD)
-		return vla_fail(err, VLA_ETRUNC, "the index ends inside its header");
-	if (get32(p + 60) != crc_of(p, 60))
-		return vla_fail(err, VLA_ECORRUPT, "the header of the index is damaged");
-	if ((p[8] | p[9] << 8) != MAJOR)
-		return vla_fail(err, VLA_EVERSION, "index version %d; this program reads %d", p[8] | p[9] << 8, MAJOR);
-	uint32_t n = get32(p + 12);
-	if (n > MAX_CHUNKS)
-		return vla_fail(err, VLA_ECORRUPT, "the index names %u chunks, at most %d are allowed", n, MAX_CHUNKS);
-	const size_t table = MAX_CHUNKS * ENTRY;
-	uint64_t at = HEAD + table;
-	if (get64(p + 16) != have)
-		return vla_fail(err, get64(p + 16) > have ? VLA_ETRUNC : VLA_ECORRUPT,
-				"the index is %zu bytes long, its header says %llu", have,
-				(unsigned long long)get64(p + 16));
-	if (have < at || get32(p + 24) != crc_of(p + HEAD, table))
-		return vla_fail(err, VLA_ECORRUPT, "the table of contents of the index is damaged");
-	for (uint32_t i = 0; i < n; i++) {
-		const unsigned char *q = p + HEAD + (size_t)i * ENTRY;
-		struct entry *e = &c->e[i];
-		memcpy(e->tag, q, 4);
-		e->crc = get32(q + 4);
-		e->offset = get64(q + 8);
-		e->bytes = get64(q + 16);
-		if (e->offset != at || e->bytes > have - at || pad64(e->bytes) > have - at)
-			return vla_fail(err, VLA_ECORRUPT, "chunk %.4s lies outside the index", e->tag);
-		at += pad64(e->bytes);
+	memset(out, 0, CHUNK_SLOT);
+	memcpy(out, MAGIC, 8);
+	put16(out + 8, CHUNK_MAJOR);
+	put16(out + 10, CHUNK_MINOR);
+	put32(out + 12, s->chunks);
+	put64(out + 16, s->length);
+	put64(out + 24, s->generation);
+	put64(out + 32, s->table);
+	put32(out + 40, s->table_crc);
+	put32(out + 60, chunk_crc(0, out, 60));
+}
+
+void chunk_entry_format(const chunk_entry *e, unsigned char out[CHUNK_ENTRY])
+{
+	memset(out, 0, CHUNK_ENTRY);
+	memcpy(out, e->tag, 4);
+	put32(out + 4, e->crc);
+	put64(out + 8, e->offset);
+	put64(out + 16, e->bytes);
+	put16(out + 24, e->part);
+}
+
+vla_status chunk_read(int fd, void *p, size_t n, uint64_t at, vla_err *err)
+{
+	for (size_t done = 0; done < n;) {
+		ssize_t got = pread(fd, (char *)p + done, n - done, (off_t)(at + done));
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+		if (got == 0)
+			return vla_fail(err, VLA_ETRUNC, "the index ends too early");
+		done += (size_t)got;
 	}
-	if (at != have)
-		return vla_fail(err, VLA_ECORRUPT, "the index has %llu bytes past its last chunk",
-				(unsigned long long)(have - at));
-	c->n = n;
 	return VLA_OK;
+}
+
+// VLA_ECORRUPT: not a whole slot of this format.
+static vla_status parse_slot(const unsigned char *p, chunk_state *s, vla_err *err)
+{
+	if (memcmp(p, MAGIC, 8) != 0 || get32(p + 60) != chunk_crc(0, p, 60))
+		return vla_fail(err, VLA_ECORRUPT, "the header of the index is damaged");
+	if (get16(p + 8) != CHUNK_MAJOR)
+		return vla_fail(err, VLA_EVERSION, "index version %u; this program reads %d", get16(p + 8),
+				CHUNK_MAJOR);
+	*s = (chunk_state){ get64(p + 16), get64(p + 24), get64(p + 32), get32(p + 12), get32(p + 40) };
+	for (int i = 44; i < 60; i++)
+		if (p[i])
+			return vla_fail(err, VLA_ECORRUPT, "the header of the index is damaged");
+	uint64_t table = chunk_pad((uint64_t)s->chunks * CHUNK_ENTRY);
+	if (s->chunks > CHUNK_MAX || s->table < CHUNK_FIRST || s->table % 64 || s->length > (uint64_t)1 << 60 ||
+	    s->table > s->length || s->length - s->table != table + CHUNK_SLOT)
+		return vla_fail(err, VLA_ECORRUPT, "the header of the index contradicts itself");
+	return VLA_OK;
+}
+
+// The copy of a slot that ends the file; state `after` is the one that it must follow.
+static bool last_copy(int fd, uint64_t size, uint64_t after, chunk_state *out)
+{
+	unsigned char p[CHUNK_SLOT];
+	return size >= CHUNK_FIRST + CHUNK_SLOT && size % 64 == 0 &&
+	       chunk_read(fd, p, sizeof p, size - CHUNK_SLOT, NULL) == VLA_OK && parse_slot(p, out, NULL) == VLA_OK &&
+	       out->length == size && out->generation == after + 1;
+}
+
+// What the two slots say; VLA_ECORRUPT when that does not settle it.
+static vla_status choose(int fd, chunk_table *t, vla_err *err)
+{
+	unsigned char p[2][CHUNK_SLOT];
+	chunk_state s[2];
+	vla_status st[2];
+	struct stat file;
+	for (int i = 0; i < 2; i++)
+		VLA_TRY(chunk_read(fd, p[i], CHUNK_SLOT, (uint64_t)i * CHUNK_SLOT_STEP, err));
+	for (int i = 0; i < 2; i++) {
+		st[i] = parse_slot(p[i], &s[i], err);
+		if (st[i] == VLA_EVERSION)
+			return st[i];
+		t->slot_bad[i] = st[i] != VLA_OK;
+	}
+	if (fstat(fd, &file) != 0) // after the slots were read: what they name is there
+		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	uint64_t size = (uint64_t)file.st_size;
+	t->damaged = t->slot_bad[0] || t->slot_bad[1];
+	if (t->slot_bad[0] && t->slot_bad[1])
+		return VLA_ECORRUPT;
+	int best = t->slot_bad[0] ? 1 : t->slot_bad[1] ? 0 : s[1].generation > s[0].generation;
+	t->state = s[best];
+	if (t->damaged && size != s[best].length && !last_copy(fd, size, s[best].generation, &t->state))
+		return vla_fail(err, VLA_ECORRUPT, "the header of the index is damaged");
+	if (t->state.length > size)
+		return vla_fail(err, VLA_ETRUNC, "the index is %llu bytes long, its header says %llu",
+				(unsigned long long)size, (unsigned long long)t->state.length);
+	return VLA_OK;
+}
+
+static vla_status parse_table(const unsigned char *p, chunk_table *t, vla_err *err)
+{
+	for (uint32_t i = 0; i < t->state.chunks; i++, p += CHUNK_ENTRY) {
+		chunk_entry *e = &t->e[i];
+		memcpy(e->tag, p, 4);
+		e->crc = get32(p + 4);
+		e->offset = get64(p + 8);
+		e->bytes = get64(p + 16);
+		e->part = get16(p + 24);
+		if (e->offset < CHUNK_FIRST || e->offset % 64 || e->offset > t->state.table ||
+		    e->bytes > t->state.table - e->offset)
+			return vla_fail(err, VLA_ECORRUPT, "chunk %.4s lies outside the index", e->tag);
+		if (e->part >= VLA_CHUNK_PARTS && e->part != VLA_CHUNK_WHOLE)
+			return vla_fail(err, VLA_ECORRUPT, "chunk %.4s is of part %u", e->tag, e->part);
+	}
+	return VLA_OK;
+}
+
+vla_status chunk_table_read(int fd, chunk_table *t, vla_err *err)
+{
+	char magic[8];
+	*t = (chunk_table){ .e = NULL };
+	vla_status st = chunk_read(fd, magic, sizeof magic, 0, NULL);
+	if (st == VLA_EIO)
+		return vla_fail(err, st, "cannot be read");
+	if (st != VLA_OK || memcmp(magic, MAGIC, 4) != 0) {
+		// A first slot that is damaged still leaves the second one.
+		if (chunk_read(fd, magic, sizeof magic, CHUNK_SLOT_STEP, NULL) != VLA_OK ||
+		    memcmp(magic, MAGIC, sizeof magic) != 0)
+			return vla_fail(err, VLA_EFORMAT, "not an index file");
+	}
+	// A slot that a writer is at this moment writing may be seen half done.
+	for (int i = 0; (st = choose(fd, t, err)) == VLA_ECORRUPT && i < 3; i++)
+		nanosleep(&(struct timespec){ 0, 2000000 }, NULL);
+	VLA_TRY(st);
+	size_t n = t->state.chunks * (size_t)CHUNK_ENTRY;
+	unsigned char *p = vla_alloc(n, 1);
+	t->e = vla_alloc(t->state.chunks, sizeof *t->e);
+	st = p && t->e ? chunk_read(fd, p, n, t->state.table, err) : vla_nomem(err);
+	if (st == VLA_OK && chunk_crc(0, p, n) != t->state.table_crc)
+		st = vla_fail(err, VLA_ECORRUPT, "the table of contents of the index is damaged");
+	if (st == VLA_OK)
+		st = parse_table(p, t, err);
+	free(p);
+	if (st != VLA_OK) {
+		free(t->e);
+		t->e = NULL;
+	}
+	return st;
 }
 
 vla_status vla_chunks_open(const char *path, vla_chunks **out, vla_err *err)
 {
-	vla_chunks *c = calloc(1, sizeof *c);
+	struct stat st;
+	vla_status s = VLA_OK;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	vla_chunks *c = vla_zalloc(1, sizeof *c);
 	if (!c)
-		return vla_nomem(err);
-	vla_status s = vla_map_open(path, VLA_MAP_NORMAL, &c->map, err);
-	if (s == VLA_EUNSUPPORTED) // a pipe cannot hold an index, but may hold a stream
+		s = vla_nomem(err);
+	else if (fstat(fd, &st) != 0)
+		s = vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	else if (S_ISDIR(st.st_mode))
+		s = vla_fail(err, VLA_EIO, "is a directory");
+	else if (!S_ISREG(st.st_mode)) // a pipe cannot hold an index, but may hold a stream
 		s = vla_fail(err, VLA_EFORMAT, "not an index file");
-	else if (s == VLA_OK)
-		s = parse(c, err);
+	if (s == VLA_OK)
+		s = chunk_table_read(fd, &c->t, err);
+	if (s == VLA_OK)
+		s = vla_map_fd(fd, VLA_MAP_NORMAL, &c->map, err);
+	if (s == VLA_OK && c->map.n < c->t.state.length)
+		s = vla_fail(err, VLA_ETRUNC, "the index ends too early");
+	close(fd);
 	if (s != VLA_OK) {
 		vla_chunks_close(c);
 		return s;
 	}
+	for (uint32_t i = 0; i < c->t.state.chunks; i++)
+		if (c->t.e[i].part != VLA_CHUNK_WHOLE && c->t.e[i].part >= c->parts)
+			c->parts = c->t.e[i].part + 1;
 	*out = c;
 	return VLA_OK;
 }
 
 void vla_chunks_close(vla_chunks *c)
 {
-	if (c)
-		vla_map_close(&c->map);
+	if (!c)
+		return;
+	vla_map_close(&c->map);
+	free(c->t.e);
 	free(c);
 }
 
-static const struct entry *find(const vla_chunks *c, const char tag[4])
+unsigned vla_chunks_parts(const vla_chunks *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		if (memcmp(c->e[i].tag, tag, 4) == 0)
-			return &c->e[i];
+	return c->parts;
+}
+
+uint64_t vla_chunks_generation(const vla_chunks *c)
+{
+	return c->t.state.generation;
+}
+
+static const chunk_entry *find(const vla_chunks *c, unsigned part, const char tag[4])
+{
+	for (size_t i = 0; i < c->t.state.chunks; i++)
+		if (c->t.e[i].part == part && memcmp(c->t.e[i].tag, tag, 4) == 0)
+			return &c->t.e[i];
 	return NULL;
 }
 
-const void *vla_chunks_get(const vla_chunks *c, const char tag[4], size_t *bytes)
+const void *vla_chunks_get(const vla_chunks *c, unsigned part, const char tag[4], size_t *bytes)
 {
-	const struct entry *e = find(c, tag);
+	const chunk_entry *e = find(c, part, tag);
 	*bytes = e ? (size_t)e->bytes : 0;
 	return e ? c->map.data + e->offset : NULL;
 }
 
-static vla_status check_entry(const vla_chunks *c, const struct entry *e, vla_err *err)
+bool vla_chunks_nth(const vla_chunks *c, size_t n, unsigned *part, const char **tag, uint64_t *bytes)
 {
-	if (crc_of(c->map.data + e->offset, e->bytes) != e->crc)
-		return vla_fail(err, VLA_ECORRUPT, "chunk %.4s of the index is damaged", e->tag);
-	for (uint64_t i = e->bytes; i < pad64(e->bytes); i++)
-		if (c->map.data[e->offset + i])
-			return vla_fail(err, VLA_ECORRUPT, "the padding of chunk %.4s is not zero", e->tag);
+	if (n >= c->t.state.chunks)
+		return false;
+	*part = c->t.e[n].part;
+	*tag = c->t.e[n].tag;
+	*bytes = c->t.e[n].bytes;
+	return true;
+}
+
+static vla_status zero(const vla_chunks *c, uint64_t from, uint64_t to, const char *what, vla_err *err)
+{
+	for (uint64_t i = from; i < to; i++)
+		if (c->map.data[i])
+			return vla_fail(err, VLA_ECORRUPT, "the padding of %.4s is not zero", what);
 	return VLA_OK;
 }
 
-vla_status vla_chunks_check_one(const vla_chunks *c, const char tag[4], vla_err *err)
+static vla_status check_entry(const vla_chunks *c, const chunk_entry *e, vla_err *err)
 {
-	const struct entry *e = find(c, tag);
+	if (chunk_crc(0, c->map.data + e->offset, e->bytes) != e->crc)
+		return vla_fail(err, VLA_ECORRUPT, "chunk %.4s of the index is damaged", e->tag);
+	return zero(c, e->offset + e->bytes, e->offset + chunk_pad(e->bytes), e->tag, err);
+}
+
+vla_status vla_chunks_check_one(const vla_chunks *c, unsigned part, const char tag[4], vla_err *err)
+{
+	const chunk_entry *e = find(c, part, tag);
 	return e ? check_entry(c, e, err) : VLA_OK;
 }
 
 vla_status vla_chunks_check(const vla_chunks *c, vla_err *err)
 {
-	const unsigned char *p = (const unsigned char *)c->map.data;
-	for (size_t i = 28; i < 60; i++)
-		if (p[i])
-			return vla_fail(err, VLA_ECORRUPT, "reserved bytes of the index header are set");
-	for (size_t i = 0; i < c->n; i++)
-		VLA_TRY(check_entry(c, &c->e[i], err));
+	const chunk_state *s = &c->t.state;
+	unsigned char slot[CHUNK_SLOT];
+	if (c->t.damaged)
+		return vla_fail(err, VLA_ECORRUPT, "the header of the index is damaged");
+	chunk_slot_format(s, slot);
+	if (memcmp(slot, c->map.data + s->length - CHUNK_SLOT, sizeof slot) != 0)
+		return vla_fail(err, VLA_ECORRUPT, "the end of the index is damaged");
+	VLA_TRY(zero(c, s->table + (uint64_t)s->chunks * CHUNK_ENTRY, s->length - CHUNK_SLOT, "the table", err));
+	VLA_TRY(zero(c, CHUNK_SLOT, CHUNK_SLOT_STEP, "the header", err));
+	VLA_TRY(zero(c, CHUNK_SLOT_STEP + CHUNK_SLOT, CHUNK_FIRST, "the header", err));
+	for (size_t i = 0; i < s->chunks; i++)
+		VLA_TRY(check_entry(c, &c->t.e[i], err));
 	return VLA_OK;
-}
-
-static vla_status put(vla_chunk_writer *w, const void *p, size_t n, vla_err *err)
-{
-	if (n && fwrite(p, 1, n, vla_outfile_stream(w->out)) != n)
-		return vla_fail(err, VLA_EIO, "cannot write: %s", strerror(errno));
-	return VLA_OK;
-}
-
-vla_status vla_chunk_writer_open(const char *path, vla_chunk_writer **out, vla_err *err)
-{
-	static const char zero[HEAD + MAX_CHUNKS * ENTRY];
-	vla_chunk_writer *w = calloc(1, sizeof *w);
-	if (!w)
-		return vla_nomem(err);
-	w->at = sizeof zero;
-	vla_status s = vla_outfile_open(path, &w->out, err);
-	if (s == VLA_OK)
-		s = put(w, zero, sizeof zero, err);
-	if (s != VLA_OK) {
-		vla_chunk_writer_close(w);
-		return s;
-	}
-	*out = w;
-	return VLA_OK;
-}
-
-static vla_status end_chunk(vla_chunk_writer *w, vla_err *err)
-{
-	static const char zero[64];
-	if (!w->n)
-		return VLA_OK;
-	uint64_t bytes = w->e[w->n - 1].bytes;
-	w->at += pad64(bytes);
-	return put(w, zero, (size_t)(pad64(bytes) - bytes), err);
-}
-
-vla_status vla_chunk_begin(vla_chunk_writer *w, const char tag[4], vla_err *err)
-{
-	if (w->n == MAX_CHUNKS)
-		return vla_fail(err, VLA_EINVAL, "more than %d chunks", MAX_CHUNKS);
-	VLA_TRY(end_chunk(w, err));
-	struct entry *e = &w->e[w->n++];
-	memcpy(e->tag, tag, 4);
-	e->offset = w->at;
-	e->crc = crc_of(NULL, 0);
-	return VLA_OK;
-}
-
-vla_status vla_chunk_add(vla_chunk_writer *w, const void *p, size_t n, vla_err *err)
-{
-	struct entry *e = &w->e[w->n - 1];
-	e->bytes += n;
-	for (size_t at = 0; at < n;) {
-		uInt part = n - at > 1u << 30 ? 1u << 30 : (uInt)(n - at);
-		e->crc = (uint32_t)crc32(e->crc, (const unsigned char *)p + at, part);
-		at += part;
-	}
-	return put(w, p, n, err);
-}
-
-vla_status vla_chunk_writer_finish(vla_chunk_writer *w, vla_err *err)
-{
-	unsigned char head[HEAD] = MAGIC, table[MAX_CHUNKS * ENTRY] = { 0 };
-	VLA_TRY(end_chunk(w, err));
-	for (size_t i = 0; i < w->n; i++) {
-		unsigned char *q = table + i * ENTRY;
-		memcpy(q, w->e[i].tag, 4);
-		put32(q + 4, w->e[i].crc);
-		put64(q + 8, w->e[i].offset);
-		put64(q + 16, w->e[i].bytes);
-	}
-	put16(head + 8, MAJOR);
-	put16(head + 10, MINOR);
-	put32(head + 12, (uint32_t)w->n);
-	put64(head + 16, w->at);
-	put32(head + 24, crc_of(table, sizeof table));
-	put32(head + 60, crc_of(head, 60));
-	if (fseeko(vla_outfile_stream(w->out), 0, SEEK_SET) != 0)
-		return vla_fail(err, VLA_EIO, "an index needs a plain file: %s", strerror(errno));
-	VLA_TRY(put(w, head, HEAD, err));
-	VLA_TRY(put(w, table, sizeof table, err));
-	return vla_outfile_commit(w->out, err);
-}
-
-void vla_chunk_writer_close(vla_chunk_writer *w)
-{
-	if (w)
-		vla_outfile_close(w->out);
-	free(w);
 }

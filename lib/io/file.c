@@ -19,28 +19,32 @@ static int advice(vla_map_hint hint)
 	return hint == VLA_MAP_RANDOM ? MADV_RANDOM : MADV_NORMAL;
 }
 
+vla_status vla_map_fd(int fd, vla_map_hint hint, vla_map *out, vla_err *err)
+{
+	struct stat st;
+	*out = (vla_map){ "", 0, NULL };
+	if (fstat(fd, &st) != 0)
+		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return vla_fail(err, VLA_EUNSUPPORTED, S_ISDIR(st.st_mode) ? "is a directory" : "is not a plain file");
+	if (st.st_size > 0) {
+		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+		if (p == MAP_FAILED)
+			return vla_fail(err, VLA_EIO, "cannot map: %s", strerror(errno));
+		*out = (vla_map){ p, (size_t)st.st_size, p };
+	}
+	vla_map_hint_set(out, hint);
+	return VLA_OK;
+}
+
 vla_status vla_map_open(const char *path, vla_map_hint hint, vla_map *out, vla_err *err)
 {
-	vla_status s = VLA_OK;
-	struct stat st;
 	*out = (vla_map){ "", 0, NULL };
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return vla_fail(err, VLA_EIO, "%s", strerror(errno));
-	if (fstat(fd, &st) != 0) {
-		s = vla_fail(err, VLA_EIO, "%s", strerror(errno));
-	} else if (!S_ISREG(st.st_mode)) {
-		s = vla_fail(err, VLA_EUNSUPPORTED, S_ISDIR(st.st_mode) ? "is a directory" : "is not a plain file");
-	} else if (st.st_size > 0) {
-		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-		if (p == MAP_FAILED)
-			s = vla_fail(err, VLA_EIO, "cannot map: %s", strerror(errno));
-		else
-			*out = (vla_map){ p, (size_t)st.st_size, p };
-	}
+	vla_status s = vla_map_fd(fd, hint, out, err);
 	close(fd);
-	if (s == VLA_OK)
-		vla_map_hint_set(out, hint);
 	return s;
 }
 

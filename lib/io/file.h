@@ -18,6 +18,8 @@ typedef struct vla_map {
 /* Maps a plain file read-only. VLA_OK, VLA_EIO, VLA_EUNSUPPORTED when it is no plain file (a pipe, a device, a
  * directory). The message does not name the file. */
 vla_status vla_map_open(const char *path, vla_map_hint hint, vla_map *out, vla_err *err) VLA_MUST_USE;
+/* The same of an open file, which may be closed afterwards. */
+vla_status vla_map_fd(int fd, vla_map_hint hint, vla_map *out, vla_err *err) VLA_MUST_USE;
 void vla_map_hint_set(const vla_map *m, vla_map_hint hint);
 /* Starts to read n bytes from off. */
 void vla_map_prefetch(const vla_map *m, size_t off, size_t n);

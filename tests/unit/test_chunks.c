@@ -13,15 +13,15 @@ static vla_status write_sample(vla_err *err)
 	vla_chunk_writer *w = NULL;
 	vla_status s = vla_chunk_writer_open(path, &w, err);
 	if (s == VLA_OK)
-		s = vla_chunk_begin(w, "HEAD", err);
+		s = vla_chunk_begin(w, 0, "HEAD", err);
 	if (s == VLA_OK)
 		s = vla_chunk_add(w, "some", 4, err);
 	if (s == VLA_OK)
 		s = vla_chunk_add(w, " text", 5, err);
 	if (s == VLA_OK)
-		s = vla_chunk_begin(w, "NONE", err);
+		s = vla_chunk_begin(w, 0, "NONE", err);
 	if (s == VLA_OK)
-		s = vla_chunk_begin(w, "DATA", err);
+		s = vla_chunk_begin(w, 0, "DATA", err);
 	for (int i = 0; i < 10 && s == VLA_OK; i++)
 		s = vla_chunk_add(w, "0123456789abcdef", 16, err);
 	if (s == VLA_OK)
@@ -54,11 +54,11 @@ static void test_contents(void)
 	vla_chunks *c = NULL;
 	size_t n, none, absent;
 	ok(write_sample(&err) == VLA_OK && vla_chunks_open(path, &c, &err) == VLA_OK, "written and opened %s", err.msg);
-	const char *head = vla_chunks_get(c, "HEAD", &n);
+	const char *head = vla_chunks_get(c, 0, "HEAD", &n);
 	ok(head && n == 9 && memcmp(head, "some text", 9) == 0, "a chunk added in pieces");
-	ok(vla_chunks_get(c, "NONE", &none) && none == 0, "an empty chunk is there");
-	ok(!vla_chunks_get(c, "nope", &absent) && absent == 0, "an absent one is not");
-	const char *data = vla_chunks_get(c, "DATA", &n);
+	ok(vla_chunks_get(c, 0, "NONE", &none) && none == 0, "an empty chunk is there");
+	ok(!vla_chunks_get(c, 0, "nope", &absent) && absent == 0, "an absent one is not");
+	const char *data = vla_chunks_get(c, 0, "DATA", &n);
 	ok(n == 160 && (uintptr_t)data % 64 == 0, "chunks are aligned");
 	ok(vla_chunks_check(c, &err) == VLA_OK, "checksums fit");
 	vla_chunks_close(c);
@@ -66,18 +66,18 @@ static void test_contents(void)
 
 static void test_damage(void)
 {
-	char file[4096], copy[4096];
+	static char file[16384], copy[16384];
 	FILE *f = fopen(path, "rb");
 	size_t n = f ? fread(file, 1, sizeof file, f) : 0, taken = 0;
 	if (f)
 		fclose(f);
-	ok(n > 2048 && n < sizeof file, "sample has %zu bytes", n);
-	for (size_t i = 0; i < n; i += i < 64 ? 3 : 29) {
+	ok(n > 8192 && n < sizeof file, "sample has %zu bytes", n);
+	for (size_t i = 0; i < n; i += i < 64 ? 3 : i < 8192 ? 317 : 29) {
 		save(file, i);
 		taken += open_and_check(NULL) == VLA_OK;
 	}
 	ok(taken == 0, "every prefix is refused");
-	for (size_t i = 0; i < n * 8; i += i < 64 * 8 ? 1 : i < 2048 * 8 ? 43 : 7) {
+	for (size_t i = 0; i < n * 8; i += i < 64 * 8 ? 1 : i < 8192 * 8 ? 997 : 7) {
 		memcpy(copy, file, n);
 		copy[i / 8] ^= (char)(1 << i % 8);
 		save(copy, n);
@@ -89,7 +89,7 @@ static void test_damage(void)
 	ok(taken == 0, "every flipped bit is refused");
 	memcpy(copy, file, n);
 	save(copy, n + 64 < sizeof copy ? n + 64 : n);
-	ok(open_and_check(NULL) == VLA_ECORRUPT, "bytes past the end are refused");
+	ok(open_and_check(NULL) == VLA_OK, "bytes past the end, left by a writer that was killed, do no harm");
 }
 
 static void test_memory(void)

@@ -50,7 +50,10 @@ static vla_status build(const float *v, size_t rows, uint32_t dim, vla_dtype dty
 	const char *const in[] = { stream };
 	static char *argv[] = { "test", NULL };
 	VLA_TRY(write_stream(stream, dtype, v, rows, dim, err));
-	return vla_index_build_flat(in, 1, -1, index_file, 1, argv, err);
+	vla_index_opts o = VLA_INDEX_OPTS_INIT;
+	o.argc = 1;
+	o.argv = argv;
+	return vla_index_build(in, 1, index_file, &o, NULL, err);
 }
 
 struct scored {
@@ -154,7 +157,7 @@ static void test_fields(void)
 
 static void test_damage(void)
 {
-	static char file[8192], copy[8192];
+	static char file[16384], copy[16384];
 	vla_err err = VLA_ERR_INIT;
 	float v[40] = { 0 };
 	for (int i = 0; i < 40; i++)
@@ -164,7 +167,7 @@ static void test_damage(void)
 	size_t n = f ? fread(file, 1, sizeof file, f) : 0, taken = 0, same = 0;
 	if (f)
 		fclose(f);
-	for (size_t i = 0; i < n * 8; i += i < 64 * 8 ? 3 : i < 2112 * 8 ? 111 : 7) {
+	for (size_t i = 0; i < n * 8; i += i < 64 * 8 ? 3 : i < 8192 * 8 ? 997 : 7) {
 		memcpy(copy, file, n);
 		copy[i / 8] ^= (char)(1 << i % 8);
 		remove(index_file);
@@ -182,7 +185,7 @@ static void test_damage(void)
 				same += strlen(vla_index_id(x, h[j].row)) < 100;
 		vla_index_close(x);
 	}
-	ok(n > 2112 && taken == 0, "every flipped bit of an index is refused by check");
+	ok(n > 8192 && taken == 0, "every flipped bit of an index is refused by check");
 	note("%zu hits looked at in damaged files", same);
 }
 
@@ -327,14 +330,14 @@ static void test_calibration_small(void)
 static vla_status whole_run(vla_err *err)
 {
 	static const char *const in[] = { stream };
-	static char *argv[] = { "test", NULL };
+	vla_index_opts o = VLA_INDEX_OPTS_INIT;
 	vla_index *x = NULL;
 	float q[8] = { 1 };
 	vla_hit h[6];
 	size_t n[2];
 	static struct pair_list pairs;
 	pairs.n = 0;
-	vla_status s = vla_index_build_flat(in, 1, -1, index_file, 1, argv, err);
+	vla_status s = vla_index_build(in, 1, index_file, &o, NULL, err);
 	if (s == VLA_OK)
 		s = vla_index_open(index_file, NULL, &x, err);
 	if (s == VLA_OK)

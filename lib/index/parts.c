@@ -1,0 +1,259 @@
+/* The parts of an index file: how rows are laid out in cells, and their chunks. */
+#include "index/parts.h"
+
+#include "index/kmeans.h"
+#include "kern/codes.h"
+#include "kern/kern.h"
+
+#include <math.h>
+
+enum { PER_CELL = 32, CODE_BLOCK = 1024, SAMPLE = 65536 };
+
+void vla_layout_release(vla_layout *p)
+{
+	free(p->centroids);
+	free(p->order);
+	free(p->cell);
+	*p = (vla_layout){ NULL, 0, false, NULL, NULL };
+}
+
+// n of the rows, evenly spaced, as [n, dim].
+static float *sample(const vla_intake *in, size_t n)
+{
+	size_t dim = in->header.dim;
+	float *x = vla_alloc(n, dim * sizeof *x);
+	for (size_t i = 0; x && i < n; i++)
+		vla_intake_vector(in, (uint64_t)((double)i * ((double)in->rows / (double)n)), x + i * dim);
+	return x;
+}
+
+vla_status vla_layout_flat(const vla_intake *in, vla_layout *out, vla_err *err)
+{
+	size_t dim = in->header.dim, n = in->rows < SAMPLE / 8 ? (size_t)in->rows : SAMPLE / 8;
+	*out = (vla_layout){ NULL, 1, true, NULL, NULL };
+	out->centroids = vla_zalloc(dim, sizeof *out->centroids);
+	float *x = sample(in, n);
+	double *sum = vla_zalloc(dim, sizeof *sum);
+	vla_status st = out->centroids && x && sum ? VLA_OK : vla_nomem(err);
+	for (size_t i = 0; i < n && st == VLA_OK; i++)
+		for (size_t c = 0; c < dim; c++)
+			sum[c] += x[i * dim + c];
+	for (size_t c = 0; c < dim && n && st == VLA_OK; c++)
+		out->centroids[c] = (float)(sum[c] / (double)n);
+	free(x);
+	free(sum);
+	return st;
+}
+
+vla_status vla_layout_train(const vla_intake *in, size_t cells, uint64_t seed, vla_pool *pool, vla_layout *out,
+			    vla_err *err)
+{
+	size_t dim = in->header.dim, rows = (size_t)in->rows;
+	*out = (vla_layout){ NULL, 0, true, NULL, NULL };
+	if (!cells)
+		cells = (size_t)(2 * sqrt((double)rows));
+	if (cells > rows)
+		cells = rows;
+	cells = cells ? cells : 1;
+	size_t n = cells * PER_CELL < SAMPLE / 8 ? SAMPLE / 8 : cells * PER_CELL;
+	n = n < rows ? n : rows;
+	out->centroids = vla_zalloc(cells, dim * sizeof *out->centroids);
+	out->cells = cells;
+	float *x = sample(in, n);
+	vla_status st = out->centroids && x ? VLA_OK : vla_nomem(err);
+	if (st == VLA_OK && n)
+		st = vla_kmeans_train(pool, x, n, dim, cells, seed, out->centroids, err);
+	free(x);
+	return st;
+}
+
+static void intake_rows(const void *ctx, uint64_t first, size_t count, float *out)
+{
+	const vla_intake *in = ctx;
+	for (size_t i = 0; i < count; i++)
+		vla_intake_vector(in, first + i, out + i * in->header.dim);
+}
+
+vla_status vla_layout_sort(const vla_intake *in, vla_pool *pool, vla_layout *p, vla_err *err)
+{
+	size_t rows = (size_t)in->rows;
+	uint32_t *of = vla_alloc(rows, sizeof *of);
+	p->order = vla_alloc(rows, sizeof *p->order);
+	p->cell = vla_zalloc(p->cells + 1, sizeof *p->cell);
+	vla_status st = of && p->order && p->cell ? VLA_OK : vla_nomem(err);
+	if (st == VLA_OK)
+		st = vla_kmeans_assign(pool, intake_rows, in, in->rows, in->header.dim, p->centroids, p->cells, of,
+				       err);
+	if (st == VLA_OK) { // a counting sort keeps the order within a cell
+		for (size_t i = 0; i < rows; i++)
+			p->cell[of[i] + 1]++;
+		for (size_t c = 0; c < p->cells; c++)
+			p->cell[c + 1] += p->cell[c];
+		for (size_t i = 0; i < rows; i++)
+			p->order[p->cell[of[i]]++] = i;
+		for (size_t c = p->cells; c > 0; c--)
+			p->cell[c] = p->cell[c - 1];
+		p->cell[0] = 0;
+	}
+	free(of);
+	return st;
+}
+
+static uint64_t row_at(const uint64_t *order, uint64_t i)
+{
+	return order ? order[i] : i;
+}
+
+vla_status vla_column_write(vla_chunk_writer *w, unsigned part, const char *offsets, const char *strings,
+			    const vla_column *c, uint64_t rows, const uint64_t *order, vla_err *err)
+{
+	uint64_t at = 0;
+	VLA_TRY(vla_chunk_begin(w, part, offsets, err));
+	for (uint64_t i = 0; i < rows; i++) {
+		VLA_TRY(vla_chunk_add(w, &at, sizeof at, err));
+		at += strlen(vla_column_at(c, row_at(order, i))) + 1;
+	}
+	VLA_TRY(vla_chunk_add(w, &at, sizeof at, err));
+	VLA_TRY(vla_chunk_begin(w, part, strings, err));
+	for (uint64_t i = 0; i < rows; i++) {
+		const char *s = vla_column_at(c, row_at(order, i));
+		VLA_TRY(vla_chunk_add(w, s, strlen(s) + 1, err));
+	}
+	return VLA_OK;
+}
+
+struct encode {
+	const vla_intake *in;
+	const vla_layout *plan;
+	uint64_t first;
+	float *rows;   // [workers, dim]
+	int8_t *codes; // [CODE_BLOCK, dim]
+	float *bounds; // [rows of the intake, 2]
+};
+
+// The cell that holds a place.
+static size_t cell_of(const vla_layout *p, uint64_t place)
+{
+	size_t lo = 0, hi = p->cells;
+	while (p->cell && hi - lo > 1) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (p->cell[mid] <= place)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return p->cell ? lo : 0;
+}
+
+static void encode_rows(void *ctx, size_t begin, size_t end, unsigned worker)
+{
+	const struct encode *e = ctx;
+	size_t dim = e->in->header.dim;
+	float *x = e->rows + (size_t)worker * dim;
+	for (size_t i = begin; i < end; i++) {
+		uint64_t place = e->first + i;
+		vla_intake_vector(e->in, row_at(e->plan->order, place), x);
+		vla_code_encode(dim, x, e->plan->centroids + cell_of(e->plan, place) * dim, e->codes + i * dim,
+				e->bounds + 2 * place);
+	}
+}
+
+// Vectors stored in eight bits are codes around zero that leave no rest.
+static vla_status write_bounds(vla_chunk_writer *w, unsigned part, const vla_intake *in, const uint64_t *order,
+			       vla_err *err)
+{
+	VLA_TRY(vla_chunk_begin(w, part, "CODB", err));
+	for (uint64_t i = 0; i < in->rows; i++) {
+		float bound[2] = { vla_intake_scale(in, row_at(order, i)), 0 };
+		VLA_TRY(vla_chunk_add(w, bound, sizeof bound, err));
+	}
+	return VLA_OK;
+}
+
+static vla_status write_codes(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,
+			      vla_pool *pool, vla_err *err)
+{
+	size_t dim = in->header.dim;
+	struct encode e = { .in = in, .plan = plan };
+	if (in->dtype == VLA_I8)
+		return write_bounds(w, part, in, plan->order, err);
+	e.rows = vla_alloc(vla_pool_size(pool), dim * sizeof *e.rows);
+	e.codes = vla_alloc(CODE_BLOCK, dim);
+	e.bounds = vla_alloc((size_t)in->rows, 2 * sizeof *e.bounds);
+	vla_status st = e.rows && e.codes && e.bounds ? vla_chunk_begin(w, part, "CODE", err) : vla_nomem(err);
+	for (; e.first < in->rows && st == VLA_OK; e.first += CODE_BLOCK) {
+		size_t n = in->rows - e.first < CODE_BLOCK ? (size_t)(in->rows - e.first) : CODE_BLOCK;
+		vla_parallel(pool, n, 64, encode_rows, &e);
+		st = vla_chunk_add(w, e.codes, n * dim, err);
+	}
+	if (st == VLA_OK)
+		st = vla_chunk_begin(w, part, "CODB", err);
+	if (st == VLA_OK)
+		st = vla_chunk_add(w, e.bounds, (size_t)in->rows * 2 * sizeof *e.bounds, err);
+	free(e.rows);
+	free(e.codes);
+	free(e.bounds);
+	return st;
+}
+
+static vla_status write_vectors(vla_chunk_writer *w, unsigned part, const vla_intake *in, const uint64_t *order,
+				vla_err *err)
+{
+	size_t n = vla_intake_row_bytes(in);
+	VLA_TRY(vla_chunk_begin(w, part, "VECS", err));
+	if (!order)
+		VLA_TRY(vla_chunk_add(w, in->map.data, (size_t)in->rows * n, err));
+	for (uint64_t i = 0; order && i < in->rows; i++)
+		VLA_TRY(vla_chunk_add(w, vla_intake_raw(in, order[i]), n, err));
+	if (in->dtype != VLA_I8)
+		return VLA_OK;
+	VLA_TRY(vla_chunk_begin(w, part, "SCAL", err));
+	for (uint64_t i = 0; i < in->rows; i++) {
+		float scale = vla_intake_scale(in, row_at(order, i));
+		VLA_TRY(vla_chunk_add(w, &scale, sizeof scale, err));
+	}
+	return VLA_OK;
+}
+
+vla_status vla_part_write(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,
+			  vla_pool *pool, vla_err *err)
+{
+	VLA_TRY(write_vectors(w, part, in, plan->order, err));
+	if (plan->codes)
+		VLA_TRY(write_codes(w, part, in, plan, pool, err));
+	if (plan->cell) {
+		VLA_TRY(vla_chunk_begin(w, part, "CELL", err));
+		VLA_TRY(vla_chunk_add(w, plan->cell, (plan->cells + 1) * sizeof *plan->cell, err));
+	}
+	VLA_TRY(vla_column_write(w, part, "IDOF", "IDST", &in->id, in->rows, plan->order, err));
+	if (in->caption.any)
+		VLA_TRY(vla_column_write(w, part, "CPOF", "CPST", &in->caption, in->rows, plan->order, err));
+	if (in->label.any)
+		VLA_TRY(vla_column_write(w, part, "LBOF", "LBST", &in->label, in->rows, plan->order, err));
+	return VLA_OK;
+}
+
+vla_status vla_head_write(vla_chunk_writer *w, const vla_head *h, vla_err *err)
+{
+	vla_buf t = { NULL, 0, 0 };
+	vla_header copy = VLA_HEADER_INIT;
+	vla_status s = vla_header_copy(&copy, &h->header, err);
+	if (s == VLA_OK && h->argc)
+		s = vla_header_add_pg(&copy, h->argc, h->argv, err);
+	if (s == VLA_OK)
+		s = vla_buf_addf(&t, err,
+				 "type=%s\nkind=%s\ndtype=%s\ndim=%u\nrows=%llu\nl2=%d\nmodel=%s\ncompute=%s\n",
+				 h->type, vla_kind_name(copy.kind), vla_dtype_name(h->dtype), copy.dim,
+				 (unsigned long long)h->rows, copy.l2, copy.model, copy.compute);
+	for (size_t i = 0; i < h->nparams && s == VLA_OK; i++)
+		s = vla_buf_addf(&t, err, "%s=%s\n", h->key[i], h->value[i]);
+	for (size_t i = 0; i < copy.npg && s == VLA_OK; i++)
+		s = vla_buf_addf(&t, err, "pg=%s\n", copy.pg[i]);
+	if (s == VLA_OK)
+		s = vla_chunk_begin(w, VLA_CHUNK_WHOLE, "HEAD", err);
+	if (s == VLA_OK)
+		s = vla_chunk_add(w, t.data, t.n, err);
+	vla_buf_release(&t);
+	vla_header_release(&copy);
+	return s;
+}
