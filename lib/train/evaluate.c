@@ -205,7 +205,7 @@ vla_status vla_evaluate(vla_trainer *t, const char *stage, uint64_t step, bool l
 		return vla_nomem(err);
 	FILE *out = fopen(path, "a");
 	vla_status s = out ? VLA_OK : vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
-	if (out && ftello(out) == 0)
+	if (out && fseeko(out, 0, SEEK_END) == 0 && ftello(out) == 0)
 		fputs("stage\tstep\teval\tmetric\tvalue\tn\n", out);
 	for (size_t i = 0; s == VLA_OK && vla_recipe_section(t->r, "eval", i); i++) {
 		if (!last && step % interval(t, i))

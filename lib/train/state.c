@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define KEEP 2
@@ -139,27 +140,40 @@ static vla_status drop_old(const vla_trainer *t, size_t keep, vla_err *err)
 
 static vla_status write_state(vla_trainer *t, struct list *l, const char *path)
 {
-	char hash[20], stage[24], step[24], updates[2][24], bytes[24];
+	char hash[20], stage[24], step[24], updates[2][24], bytes[24], eval[24];
 	vla_buf tally = { NULL, 0, 0 };
 	snprintf(hash, sizeof hash, "%016llx", (unsigned long long)t->hash);
 	snprintf(stage, sizeof stage, "%zu", t->stage);
 	snprintf(step, sizeof step, "%llu", (unsigned long long)t->step);
 	snprintf(bytes, sizeof bytes, "%llu", (unsigned long long)t->log_bytes);
+	snprintf(eval, sizeof eval, "%llu", (unsigned long long)t->eval_bytes);
 	for (int i = 0; i < 2; i++)
 		snprintf(updates[i], sizeof updates[i], "%llu", (unsigned long long)t->optim[i].step);
 	vla_status s = format_tally(t, &tally, l->err);
 	if (s == VLA_OK) {
-		const char *meta[] = { "recipe",    hash,        "stage",    stage,       "step",
-				       step,        "updates.0", updates[0], "updates.1", updates[1],
-				       "log_bytes", bytes,       "tally",    tally.data,  NULL };
+		const char *meta[] = { "recipe",     hash,       "stage",     stage,      "step",      step,
+				       "updates.0",  updates[0], "updates.1", updates[1], "log_bytes", bytes,
+				       "eval_bytes", eval,       "tally",     tally.data, NULL };
 		s = vla_checkpoint_write(path, l->t, l->n, meta, l->err);
 	}
 	vla_buf_release(&tally);
 	return s;
 }
 
+static vla_status eval_size(vla_trainer *t, vla_err *err)
+{
+	struct stat st;
+	char *path = vla_format("%s/eval.tsv", t->o->dir);
+	if (!path)
+		return vla_nomem(err);
+	t->eval_bytes = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+	free(path);
+	return VLA_OK;
+}
+
 vla_status vla_state_save(vla_trainer *t, vla_err *err)
 {
+	VLA_TRY(eval_size(t, err));
 	struct list l = { NULL, 0, 0, err };
 	char *path = vla_format("%s/" NAME_FORMAT, t->o->dir, t->stage, (unsigned long long)t->step);
 	vla_status s = path ? add_set(&l, t, 0) : vla_nomem(err);
@@ -245,10 +259,10 @@ static vla_status load_set(vla_trainer *t, const vla_checkpoint *c, int set, vla
 	return VLA_OK;
 }
 
-static uint64_t meta_number(const vla_checkpoint *c, const char *key)
+static uint64_t meta_number(const vla_checkpoint *c, const char *key, uint64_t absent)
 {
 	const char *s = vla_checkpoint_meta(c, key);
-	return s ? strtoull(s, NULL, 10) : 0;
+	return s ? strtoull(s, NULL, 10) : absent;
 }
 
 vla_status vla_state_load(vla_trainer *t, const char *path, vla_err *err)
@@ -258,9 +272,10 @@ vla_status vla_state_load(vla_trainer *t, const char *path, vla_err *err)
 	vla_status s = VLA_OK;
 	for (int i = 0; i < 2 && s == VLA_OK; i++)
 		s = load_set(t, c, i, err);
-	t->optim[0].step = meta_number(c, "updates.0");
-	t->optim[1].step = meta_number(c, "updates.1");
-	t->log_bytes = meta_number(c, "log_bytes");
+	t->optim[0].step = meta_number(c, "updates.0", 0);
+	t->optim[1].step = meta_number(c, "updates.1", 0);
+	t->log_bytes = meta_number(c, "log_bytes", 0);
+	t->eval_bytes = meta_number(c, "eval_bytes", UINT64_MAX);
 	const char *tally = vla_checkpoint_meta(c, "tally");
 	if (tally)
 		parse_tally(t, tally);
@@ -268,20 +283,34 @@ vla_status vla_state_load(vla_trainer *t, const char *path, vla_err *err)
 	return s == VLA_OK ? s : vla_prefix(err, s, "%s", path);
 }
 
+// Shortens a file in the run's folder to `bytes`; one that is shorter or not there stays as it is.
+static vla_status cut(const vla_trainer *t, const char *name, uint64_t bytes, vla_err *err)
+{
+	struct stat st;
+	vla_status s = VLA_OK;
+	char *path = vla_format("%s/%s", t->o->dir, name);
+	if (!path)
+		return vla_nomem(err);
+	if (stat(path, &st) == 0 && (uint64_t)st.st_size > bytes && truncate(path, (off_t)bytes) != 0)
+		s = vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
+	free(path);
+	return s;
+}
+
 vla_status vla_state_log(vla_trainer *t, vla_err *err)
 {
+	VLA_TRY(cut(t, "log.tsv", t->log_bytes, err));
+	VLA_TRY(cut(t, "eval.tsv", t->eval_bytes, err));
 	char *path = vla_format("%s/log.tsv", t->o->dir);
 	if (!path)
 		return vla_nomem(err);
-	t->log = fopen(path, t->log_bytes ? "r+b" : "wb");
+	t->log = fopen(path, "ab");
 	vla_status s = VLA_OK;
-	// Lines after the checkpoint will be written again.
-	if (!t->log ||
-	    (t->log_bytes && (ftruncate(fileno(t->log), (off_t)t->log_bytes) || fseeko(t->log, 0, SEEK_END))))
+	if (!t->log || fseeko(t->log, 0, SEEK_END))
 		s = vla_fail(err, VLA_EIO, "cannot write '%s': %s", path, strerror(errno));
 	free(path);
 	VLA_TRY(s);
-	if (t->log_bytes)
+	if (ftello(t->log) > 0)
 		return VLA_OK;
 	fprintf(t->log, "stage\tstep\tloss\tlr\tgrad_norm\texamples_per_s");
 	for (size_t i = 0; i < t->objectives; i++)

@@ -34,7 +34,7 @@ typedef struct vla_trainer {
 	float *ema[2];      /* averaged values in the same order, or NULL */
 	vla_tally tally;
 	FILE *log;
-	uint64_t log_bytes;
+	uint64_t log_bytes, eval_bytes; /* of log.tsv and eval.tsv when the checkpoint was written */
 } vla_trainer;
 
 /* setup.c */
@@ -50,6 +50,7 @@ vla_status vla_state_save(vla_trainer *t, vla_err *err) VLA_MUST_USE;
 vla_status vla_state_find(vla_trainer *t, char **path, vla_err *err) VLA_MUST_USE;
 /* After the parameters of its stage were set up. */
 vla_status vla_state_load(vla_trainer *t, const char *path, vla_err *err) VLA_MUST_USE;
+/* Opens the log, and cuts it and eval.tsv back to the checkpoint: what follows will be written again. */
 vla_status vla_state_log(vla_trainer *t, vla_err *err) VLA_MUST_USE;
 /* Exchanges the values with their averages where there are any. */
 void vla_state_swap_ema(vla_trainer *t);

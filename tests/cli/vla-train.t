@@ -101,7 +101,8 @@ st 'another seed' 0 vla-train -q --seed 5 -o d pairs.recipe
 ok 'other weights' not cmp -s a/model.safetensors d/model.safetensors
 
 # Killed in the middle, stopped by a signal, taken up again: as if nothing had happened. A full-length run takes about a second.
-long='pairs.recipe stage.steps=1500 stage.checkpoint=37 eval.interval=100000'
+# A measurement falls between two checkpoints, so that a resumed run makes it again.
+long='pairs.recipe stage.steps=1500 stage.checkpoint=37 eval.interval=20'
 # shellcheck disable=SC2086
 st 'an undisturbed run' 0 vla-train -q -o whole $long
 # waits until the run has written a checkpoint beyond those that are there, at most 20 s
@@ -123,6 +124,7 @@ interrupt() {
 interrupt KILL
 ok 'killed' [ "$status" -gt 128 ]
 ok 'before it had ended' [ ! -f broken/model.safetensors ]
+printf 'main\t9999\theld\ttop1\t0\t4\n' >>broken/eval.tsv # as if made after the last checkpoint
 interrupt TERM
 ok 'stopped by a signal: status 2' [ "$status" -eq 2 ]
 ok 'says that it can go on' grep -q 'stopped at step .* the same command goes on' "$tmp/err"
@@ -133,6 +135,13 @@ same 'the same weights as the undisturbed run' whole/model.safetensors broken/mo
 cut -f 1-5,7 whole/log.tsv >whole.log
 cut -f 1-5,7 broken/log.tsv >broken.log
 same 'the same log' whole.log broken.log
+same 'the same measurements, each once' whole/eval.tsv broken/eval.tsv
+rm broken/log.tsv
+# shellcheck disable=SC2086
+st 'a log that was removed' 0 vla-train -q -o broken $long
+# shellcheck disable=SC2086
+st 'from the beginning' 0 vla-train -q --restart -o broken $long
+same 'measurements begin anew' whole/eval.tsv broken/eval.tsv
 st 'other settings do not go on from it' 2 vla-train -q -o broken pairs.recipe stage.steps=1500 stage.lr=0.5
 says 'says so' 'made with other settings'
 newest=$(ls a | grep '^checkpoint' | tail -n 1)
