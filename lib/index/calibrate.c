@@ -5,13 +5,9 @@
  * the 97 % quantile; what lies above may be true matches, and counts only as "at least that high". c is lowered by its
  * standard error, so that short samples err on the side of refusing.
  */
-#include "index/flat.h"
-
-#include "kern/kern.h"
+#include "index/sample.h"
 
 #include <math.h>
-
-enum { SAMPLE = 16384, LEAST = 100 };
 
 static int by_value(const void *a, const void *b)
 {
@@ -106,26 +102,15 @@ vla_status vla_index_calibrate(vla_index *x, const float *queries, size_t nq, si
 			       const size_t *found, vla_err *err)
 {
 	VLA_TRY(vla_index_check_queries(x, queries, nq, err));
+	size_t dim = x->store.header.dim, n;
 	uint64_t rows = x->store.rows;
-	size_t dim = x->store.header.dim, n = rows < SAMPLE ? (size_t)rows : SAMPLE;
-	if (n < LEAST)
-		return vla_fail(err, VLA_EUNSUPPORTED, "%llu rows are too few to calibrate scores on, %d are needed",
-				(unsigned long long)rows, LEAST);
-	float *v = vla_alloc(VLA_STORE_BLOCK, dim * sizeof *v), *score = vla_alloc(n, VLA_QUERY_BLOCK * sizeof *score);
-	float *part = vla_alloc(VLA_STORE_BLOCK, VLA_QUERY_BLOCK * sizeof *part);
-	vla_status st = v && score && part ? VLA_OK : vla_nomem(err);
+	VLA_TRY(vla_sample_size(x, &n, err));
+	float *score = vla_alloc(n, VLA_QUERY_BLOCK * sizeof *score);
+	vla_status st = score ? VLA_OK : vla_nomem(err);
 	for (size_t q = 0; q < nq && st == VLA_OK; q += VLA_QUERY_BLOCK) {
 		size_t m = nq - q < VLA_QUERY_BLOCK ? nq - q : VLA_QUERY_BLOCK;
-		for (size_t at = 0; at < n; at += VLA_STORE_BLOCK) {
-			size_t c = n - at < VLA_STORE_BLOCK ? n - at : VLA_STORE_BLOCK;
-			for (size_t i = 0; i < c; i++)
-				vla_store_vector(&x->store, (uint64_t)((double)(at + i) * ((double)rows / (double)n)),
-						 v + i * dim);
-			vla_scores(x->pool, v, VLA_F32, NULL, c, dim, queries + q * dim, m, part);
-			for (size_t j = 0; j < m; j++)
-				memcpy(score + j * n + at, part + j * c, c * sizeof *score);
-		}
-		for (size_t j = 0; j < m; j++) {
+		st = vla_sample_scores(x, n, queries + q * dim, m, score, err);
+		for (size_t j = 0; j < m && st == VLA_OK; j++) {
 			struct tail t = fit_tail(score + j * n, n);
 			for (size_t i = 0; i < found[q + j]; i++) {
 				vla_hit *h = &hits[(q + j) * k + i];
@@ -133,8 +118,6 @@ vla_status vla_index_calibrate(vla_index *x, const float *queries, size_t nq, si
 			}
 		}
 	}
-	free(v);
 	free(score);
-	free(part);
 	return st;
 }

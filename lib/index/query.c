@@ -234,6 +234,14 @@ const char *vla_queries_name(const vla_queries *q, size_t i)
 	return i < q->count ? q->name[i].data : NULL;
 }
 
+bool vla_queries_has_image(const vla_queries *q, size_t i)
+{
+	for (size_t t = 0; t < q->n; t++)
+		if (q->term[t].query == i && q->term[t].image)
+			return true;
+	return false;
+}
+
 const float *vla_queries_vectors(const vla_queries *q)
 {
 	return q->vectors;

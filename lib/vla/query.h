@@ -45,6 +45,8 @@ VLA_API vla_status vla_queries_embed(vla_queries *q, vla_model *m, vla_err *err)
 VLA_API size_t vla_queries_count(const vla_queries *q);
 /* The text, the path, or the terms of the combined query with spaces between; NULL when out of range. */
 VLA_API const char *vla_queries_name(const vla_queries *q, size_t i);
+/* Whether a picture is the query or one of its terms. */
+VLA_API bool vla_queries_has_image(const vla_queries *q, size_t i);
 /* [count, dim of the model]; valid after vla_queries_embed until the next change. */
 VLA_API const float *vla_queries_vectors(const vla_queries *q);
 

@@ -2,6 +2,7 @@
 #ifndef VLA_VLA_H
 #define VLA_VLA_H
 
+#include <vla/background.h>
 #include <vla/checkpoint.h>
 #include <vla/convert.h>
 #include <vla/dtype.h>

@@ -108,6 +108,12 @@ vla-embed -m ./model --compute f32 --text -o many.vle many.txt || exit 1
 st 'confidence' 0 vla-search --calibrate -k 2 --queries many.vle many.vle
 says 'is a fifth column' '^thing number 7 of many	1	[01]\.[0-9]*	thing number 7 of many	[0-9.e-]*$'
 st 'nothing is that sure' 1 vla-search --min-p 1 --text-file q.txt -m ./model many.vle
+st 'with vectors of our own as the background' 0 vla-search --calibrate --background many.vle -k 1 --queries many.vle many.vle
+st 'which must be enough' 2 vla-search --calibrate --background a.vle -k 1 --queries many.vle many.vle
+says 'says so' 'too few'
+st 'a background of another model' 2 vla-search --calibrate --background o.vle --queries many.vle many.vle
+st 'text and picture, each with its own null' 0 search --calibrate -k 1 --image 1.ppm many.vle 'thing number 3'
+ok 'two answers' [ "$(wc -l <"$tmp/out")" -eq 2 ]
 st 'no such confidence' 2 vla-search --min-p 1.5 --queries many.vle many.vle
 cd "$top" || exit 1
 finish

@@ -1,0 +1,242 @@
+/* Queries of all forms, in batches. */
+#include "common/search.h"
+#include "common/diag.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void must(vla_status s, const vla_err *err)
+{
+	if (s != VLA_OK)
+		die("%s", err->msg);
+}
+
+static void *need(void *p)
+{
+	if (!p)
+		die("out of memory");
+	return p;
+}
+
+void search_open(struct search *s)
+{
+	vla_err err = VLA_ERR_INIT;
+	must(vla_pool_new(s->com->threads, &s->pool, &err), &err);
+	if (vla_index_open(s->path, s->pool, &s->x, &err) != VLA_OK)
+		die("cannot open '%s': %s", s->path, err.msg);
+	must(vla_queries_new(&s->queries, &err), &err);
+	s->batch = SEARCH_HITS / s->top < SEARCH_BATCH ? SEARCH_HITS / s->top : SEARCH_BATCH;
+	s->hits = need(malloc(s->batch * s->top * sizeof *s->hits));
+}
+
+void search_close(struct search *s)
+{
+	vla_background_free(s->null);
+	vla_queries_free(s->queries);
+	vla_model_close(s->model);
+	vla_index_close(s->x);
+	vla_pool_free(s->pool);
+	free(s->hits);
+}
+
+static void check_source(const struct search *s, const char *what, const char *model, uint32_t dim)
+{
+	const vla_header *h = vla_index_header(s->x);
+	if (h->model[0] && model[0] && strcmp(h->model, model) != 0)
+		die("'%s' was made with model %s, %s with %s", s->path, h->model, what, model);
+	if (h->dim != dim)
+		die("'%s' has vectors of %u numbers, %s %u", s->path, h->dim, what, dim);
+}
+
+static void open_model(struct search *s)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_model_opts o = { s->pool, (vla_compute)s->com->compute };
+	must(vla_model_open(s->com->model, &o, &s->model, &err), &err);
+	const vla_model_info *m = vla_model_get_info(s->model);
+	check_source(s, "the queries would be", m->fingerprint, m->dim);
+}
+
+static vla_reader *open_stream(const struct search *s, const char *path, const char *what)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_reader *r;
+	if (vla_reader_open(path, &r, &err) != VLA_OK)
+		die("cannot open '%s': %s", path, err.msg);
+	const vla_header *h = vla_reader_header(r);
+	if (h->kind != VLA_DENSE)
+		die("'%s' holds %s records; %s are dense", path, vla_kind_name(h->kind), what);
+	check_source(s, what, h->model, h->dim);
+	return r;
+}
+
+// All vectors of a stream; *n of them.
+static float *read_vectors(const struct search *s, const char *path, size_t *n)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_rec rec = VLA_REC_INIT;
+	vla_reader *r = open_stream(s, path, "background vectors");
+	size_t dim = vla_reader_header(r)->dim, cap = 0;
+	float *v = NULL;
+	vla_status st;
+	for (*n = 0; (st = vla_reader_next(r, &rec, &err)) == VLA_OK; ++*n) {
+		if (*n == cap)
+			v = need(realloc(v, (cap = cap ? cap * 2 : 1024) * dim * sizeof *v));
+		memcpy(v + *n * dim, rec.data, dim * sizeof *v);
+	}
+	if (st != VLA_EOF)
+		die("cannot read '%s': %s", path, err.msg);
+	vla_rec_release(&rec);
+	vla_reader_close(r);
+	return v;
+}
+
+static void open_background(struct search *s)
+{
+	vla_err err = VLA_ERR_INIT;
+	size_t n = VLA_BACKGROUND_TEXTS;
+	float *v;
+	if (s->background) {
+		v = read_vectors(s, s->background, &n);
+	} else {
+		v = need(malloc(n * vla_index_header(s->x)->dim * sizeof *v));
+		must(vla_background_embed(s->model, n, v, &err), &err);
+	}
+	must(vla_background_new(s->x, v, n, &s->null, &err), &err);
+	free(v);
+}
+
+static void calibrate(struct search *s, const float *v, size_t nq, bool texts)
+{
+	vla_err err = VLA_ERR_INIT;
+	if (!s->null && (s->background || texts))
+		open_background(s);
+	must(s->null && (s->background || texts)
+		     ? vla_background_calibrate(s->null, v, nq, s->top, s->hits, s->found, &err)
+		     : vla_index_calibrate(s->x, v, nq, s->top, s->hits, s->found, &err),
+	     &err);
+}
+
+// nq at most s->batch. texts: all of them are texts, embedded with s->model.
+static void answer(struct search *s, const char *const *name, const float *v, size_t nq, bool texts)
+{
+	vla_err err = VLA_ERR_INIT;
+	must(vla_index_search(s->x, v, nq, s->top, s->hits, s->found, &err), &err);
+	if (s->calibrate)
+		calibrate(s, v, nq, texts);
+	for (size_t q = 0; q < nq; q++)
+		for (size_t i = 0; i < s->found[q]; i++) {
+			const vla_hit *h = &s->hits[q * s->top + i];
+			if (s->min_p >= 0 && !(1 - h->p >= s->min_p))
+				continue;
+			results_put(&s->out,
+				    &(struct result){ name[q], i + 1, h->score, h->p, vla_index_id(s->x, h->row),
+						      vla_index_caption(s->x, h->row) });
+		}
+}
+
+static void answer_queries(struct search *s)
+{
+	vla_err err = VLA_ERR_INIT;
+	const char *name[SEARCH_BATCH];
+	size_t n = vla_queries_count(s->queries), dim = vla_index_header(s->x)->dim;
+	if (!s->model)
+		open_model(s);
+	must(vla_queries_embed(s->queries, s->model, &err), &err);
+	for (size_t i = 0, k; i < n; i += k) {
+		bool texts = !vla_queries_has_image(s->queries, i);
+		for (k = 0; k < s->batch && i + k < n && vla_queries_has_image(s->queries, i + k) != texts; k++)
+			name[k] = vla_queries_name(s->queries, i + k);
+		answer(s, name, vla_queries_vectors(s->queries) + i * dim, k, texts);
+	}
+	vla_queries_clear(s->queries);
+}
+
+void search_operands(struct search *s, const char *const *image, size_t images, char *const *text, size_t texts)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_queries *q = s->queries;
+	bool terms = false;
+	for (size_t i = 0; i < texts; i++)
+		terms = terms || text[i][0] == '+' || text[i][0] == '-';
+	for (size_t i = 0; i < images; i++)
+		must(terms ? vla_queries_add_image_term(q, image[i], 1, &err)
+			   : vla_queries_add_image(q, image[i], &err),
+		     &err);
+	for (size_t i = 0; i < texts; i++)
+		must(text[i][0] == '+' || text[i][0] == '-' ? vla_queries_add_term(q, text[i], &err)
+							    : vla_queries_add_text(q, text[i], &err),
+		     &err);
+	if (vla_queries_count(q))
+		answer_queries(s);
+}
+
+void search_lines(struct search *s, const char *path)
+{
+	vla_err err = VLA_ERR_INIT;
+	FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	if (!f)
+		die("cannot open '%s':", path);
+	while ((n = getdelim(&line, &cap, s->com->null ? 0 : '\n', f)) >= 0) {
+		if (n && !s->com->null && line[n - 1] == '\n')
+			line[n - 1] = 0;
+		if (line[0])
+			must(vla_queries_add_text(s->queries, line, &err), &err);
+		if (vla_queries_count(s->queries) == SEARCH_BATCH)
+			answer_queries(s);
+	}
+	if (ferror(f))
+		die("cannot read '%s':", path);
+	if (vla_queries_count(s->queries))
+		answer_queries(s);
+	free(line);
+	if (f != stdin)
+		fclose(f);
+}
+
+void search_stream(struct search *s, const char *path)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_rec rec = VLA_REC_INIT;
+	vla_reader *r = open_stream(s, path, "the queries");
+	size_t dim = vla_reader_header(r)->dim;
+	float *v = need(malloc(s->batch * dim * sizeof *v));
+	char *name[SEARCH_BATCH];
+	vla_status st = VLA_OK;
+	for (size_t n = 0; st == VLA_OK;) {
+		st = vla_reader_next(r, &rec, &err);
+		if (st == VLA_OK) {
+			memcpy(v + n * dim, rec.data, dim * sizeof *v);
+			name[n++] = need(strdup(rec.id));
+		}
+		if (n == s->batch || (st != VLA_OK && n)) {
+			answer(s, (const char *const *)name, v, n, false);
+			while (n)
+				free(name[--n]);
+		}
+	}
+	if (st != VLA_EOF)
+		die("cannot read '%s': %s", path, err.msg);
+	free(v);
+	vla_rec_release(&rec);
+	vla_reader_close(r);
+}
+
+static vla_status put_pair(void *ctx, uint64_t first, uint64_t second, float score, vla_err *err)
+{
+	struct search *s = ctx;
+	(void)err;
+	results_put(&s->out, &(struct result){ vla_index_id(s->x, first), 1, score, NAN, vla_index_id(s->x, second),
+					       vla_index_caption(s->x, second) });
+	return VLA_OK;
+}
+
+void search_duplicates(struct search *s, double threshold)
+{
+	vla_err err = VLA_ERR_INIT;
+	must(vla_index_duplicates(s->x, (float)threshold, put_pair, s, &err), &err);
+}
