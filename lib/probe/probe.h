@@ -28,11 +28,13 @@ struct vla_probe {
 	unsigned draws;
 	vla_model *model; // NULL until vla_probe_model
 	vla_outfile *items;
-	struct vla_join *join; // NULL: none
+	struct vla_join *join;                          // NULL: none
+	struct vla_stream_rows *image_rows, *text_rows; // streams that were opened
 };
 
 extern const vla_probe_kind vla_probe_retrieval, vla_probe_zeroshot, vla_probe_linear, vla_probe_knn,
-	vla_probe_calibration, vla_probe_gap, vla_probe_hubness, vla_probe_uniformity;
+	vla_probe_calibration, vla_probe_gap, vla_probe_hubness, vla_probe_uniformity, vla_probe_choice,
+	vla_probe_contrast, vla_probe_snare, vla_probe_yesno, vla_probe_objects;
 
 /* A row of results. An estimate without an interval has NaN ends. */
 vla_status vla_emit(vla_probe *p, const char *group, const char *measure, vla_estimate e, double n,
@@ -99,6 +101,7 @@ void vla_texts_free(char **text, size_t n);
 /* --- vectors --- */
 
 vla_status vla_probe_model(vla_probe *p, vla_err *err) VLA_MUST_USE;
+void vla_stream_rows_close(struct vla_stream_rows *s); /* NULL legal */
 
 /* Pictures (of boxes, when box is not NULL: [n, 4], width 0 = the whole) and texts as vectors [n, dim], unit length
  * when they come from the model. Where readable is false the row is zeros and a warning was given. Free *out. */

@@ -8,8 +8,9 @@
 #include <vla/convert.h>
 
 static const vla_probe_kind *const kinds[] = {
-	&vla_probe_retrieval,   &vla_probe_zeroshot, &vla_probe_linear,  &vla_probe_knn,
-	&vla_probe_calibration, &vla_probe_gap,      &vla_probe_hubness, &vla_probe_uniformity,
+	&vla_probe_retrieval, &vla_probe_zeroshot, &vla_probe_linear,     &vla_probe_knn,    &vla_probe_calibration,
+	&vla_probe_gap,       &vla_probe_hubness,  &vla_probe_uniformity, &vla_probe_choice, &vla_probe_contrast,
+	&vla_probe_snare,     &vla_probe_yesno,    &vla_probe_objects,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
@@ -209,6 +210,8 @@ vla_status vla_probe_run(const char *task, const vla_probe_opts *o, vla_err *err
 		s = vla_outfile_commit(p.items, err);
 	vla_outfile_close(p.items);
 	vla_join_close(p.join);
+	vla_stream_rows_close(p.image_rows);
+	vla_stream_rows_close(p.text_rows);
 	vla_model_close(p.model);
 	return s;
 }

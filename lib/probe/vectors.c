@@ -82,20 +82,23 @@ static vla_status allocate(size_t n, size_t dim, float **out, vla_err *err)
 }
 
 // Rows of a stream by id, by caption where ids do not name the text.
-struct stream {
+struct vla_stream_rows {
 	vla_matrix *m;
 	vla_intern id;
 	size_t *row; // [id.n]
 };
 
-static void stream_close(struct stream *s)
+void vla_stream_rows_close(struct vla_stream_rows *s)
 {
+	if (!s)
+		return;
 	vla_matrix_close(s->m);
 	vla_intern_release(&s->id);
 	free(s->row);
+	free(s);
 }
 
-static vla_status stream_add(struct stream *s, const char *id, size_t row, size_t cap, vla_err *err)
+static vla_status stream_add(struct vla_stream_rows *s, const char *id, size_t row, size_t cap, vla_err *err)
 {
 	uint32_t at;
 	size_t before = s->id.n;
@@ -105,9 +108,8 @@ static vla_status stream_add(struct stream *s, const char *id, size_t row, size_
 	return VLA_OK;
 }
 
-static vla_status stream_open(const char *path, struct stream *s, vla_err *err)
+static vla_status stream_fill(const char *path, struct vla_stream_rows *s, vla_err *err)
 {
-	*s = (struct stream){ 0 };
 	vla_status st = vla_matrix_open(path, &s->m, err);
 	if (st != VLA_OK)
 		return vla_prefix(err, st, "cannot open '%s'", path);
@@ -124,8 +126,24 @@ static vla_status stream_open(const char *path, struct stream *s, vla_err *err)
 	return VLA_OK;
 }
 
+// Opened at its first use and kept for the run.
+static vla_status stream_open(const char *path, struct vla_stream_rows **kept, vla_err *err)
+{
+	if (*kept)
+		return VLA_OK;
+	struct vla_stream_rows *s = vla_zalloc(1, sizeof *s);
+	if (!s)
+		return vla_nomem(err);
+	vla_status st = stream_fill(path, s, err);
+	if (st == VLA_OK)
+		*kept = s;
+	else
+		vla_stream_rows_close(s);
+	return st;
+}
+
 // A path is known to a stream by itself or by its last parts.
-static uint32_t stream_find(const struct stream *s, const char *id)
+static uint32_t stream_find(const struct vla_stream_rows *s, const char *id)
 {
 	for (;;) {
 		uint32_t at = vla_intern_find(&s->id, id);
@@ -136,19 +154,17 @@ static uint32_t stream_find(const struct stream *s, const char *id)
 	}
 }
 
-static vla_status from_stream(vla_probe *p, const char *path, char *const *id, size_t n, float **out, size_t *dim,
-			      bool *readable, vla_err *err)
+static vla_status from_stream(vla_probe *p, const char *path, struct vla_stream_rows **kept, char *const *id, size_t n,
+			      float **out, size_t *dim, bool *readable, vla_err *err)
 {
-	struct stream st;
-	vla_status s = stream_open(path, &st, err);
-	if (s == VLA_OK) {
-		*dim = vla_matrix_header(st.m)->dim;
-		s = allocate(n, *dim, out, err);
-	}
+	VLA_TRY(stream_open(path, kept, err));
+	const struct vla_stream_rows *st = *kept;
+	*dim = vla_matrix_header(st->m)->dim;
+	vla_status s = allocate(n, *dim, out, err);
 	for (size_t i = 0; i < n && s == VLA_OK; i++) {
-		uint32_t at = stream_find(&st, id[i]);
+		uint32_t at = stream_find(st, id[i]);
 		if (at != UINT32_MAX)
-			vla_matrix_row(st.m, st.row[at], *out + i * *dim);
+			vla_matrix_row(st->m, st->row[at], *out + i * *dim);
 		else if (!readable)
 			s = vla_fail(err, VLA_EINVAL, "'%s' has no vector of '%.100s'", path, id[i]);
 		else
@@ -156,7 +172,6 @@ static vla_status from_stream(vla_probe *p, const char *path, char *const *id, s
 		if (readable)
 			readable[i] = at != UINT32_MAX;
 	}
-	stream_close(&st);
 	return s;
 }
 
@@ -166,7 +181,7 @@ vla_status vla_embed_files(vla_probe *p, char *const *path, const double *box, s
 	*out = NULL;
 	memset(readable, 0, n * sizeof *readable);
 	if (p->o->images && !box)
-		return from_stream(p, p->o->images, path, n, out, dim, readable, err);
+		return from_stream(p, p->o->images, &p->image_rows, path, n, out, dim, readable, err);
 	VLA_TRY(vla_probe_model(p, err));
 	*dim = vla_model_get_info(p->model)->dim;
 	VLA_TRY(allocate(n, *dim, out, err));
@@ -192,7 +207,7 @@ vla_status vla_embed_strings(vla_probe *p, char *const *text, size_t n, float **
 	*out = NULL;
 	if (p->o->texts) {
 		free(at);
-		return from_stream(p, p->o->texts, text, n, out, dim, NULL, err);
+		return from_stream(p, p->o->texts, &p->text_rows, text, n, out, dim, NULL, err);
 	}
 	vla_status s = at ? vla_probe_model(p, err) : vla_nomem(err);
 	for (size_t i = 0; i < n && s == VLA_OK; i++)

@@ -75,6 +75,66 @@ st 'ridge' 0 probe linear -c label=colour -s fit=ridge -s folds=2 captions.tsv
 st 'training rows and test rows' 0 probe knn -c label=colour -s k=1 -s 'train=colour!=grey' -s 'test=colour=red' captions.tsv
 ok 'what was seen is known' [ "$(row all accuracy)" = 1 ]
 
+# Items with scores of their own: the tally by hand.
+printf '%s\n' '{"id": "a", "group": "g", "image": "red.ppm", "options": ["x", "y"], "gold": [0], "scores": [2, 1]}' \
+	'{"id": "b", "group": "g", "image": "red.ppm", "options": ["x", "y"], "gold": [0], "scores": [1, 1]}' \
+	'{"id": "c", "group": "h", "image": "red.ppm", "options": ["x", "y", "z"], "gold": [1, 2], "scores": [1, 2, 3]}' \
+	'{"id": "d", "group": "h", "image": "red.ppm", "options": ["x", "y"], "gold": [5], "scores": [1, 2]}' \
+	'{"id": "e", "group": "h", "image": "red.ppm", "options": ["x", "y"], "gold": [1], "scores": [1]}' >items.jsonl
+st 'items with scores' 2 vla-probe choice items.jsonl
+ok 'a tie is half' [ "$(row g accuracy)" = 0.75 ]
+ok 'any right option is right' [ "$(row h accuracy)" = 1 ]
+says 'gold that is no option' 'line 4: gold 5 is no option'
+says 'scores that are missing' 'line 5: scores'
+printf 'file\tcaption\tnegative_caption\tgroup\nred.ppm\ta b\tb a\torder\nblue.ppm\tone two\ttwo one\torder\n' >order.tsv
+st 'a bag of words' 0 probe choice order.tsv
+ok 'does not see order' [ "$(row order accuracy)" = 0.5 ]
+printf 'the red ball\nthe red box\nthe blue ball\n' >text.txt
+printf 'pos\tneg\tgroup\nthe red ball\tred ball the\tlm\nthe blue box\tblue the box\tlm\n' >lm.tsv
+st 'a language model of words' 0 vla-probe choice -s blind=text.txt lm.tsv
+ok 'sees order and no picture' [ "$(row lm accuracy)" = 1 ]
+
+printf '{"image_0": "red.ppm", "image_1": "blue.ppm", "caption_0": "a red wall", "caption_1": "a blue wall"}\n{"image_0": "red.ppm"}\n' >pairs.jsonl
+st 'pairs of pictures and texts' 2 probe contrast pairs.jsonl
+says 'the incomplete one' 'line 2: image_0'
+ok 'one is measured' [ "$(awk -F '\t' '$2 == "both" { print $6 }' "$tmp/out")" = 1 ]
+
+printf '%s\n' '{"image": "red.ppm", "caption": "a small dog chases the big red ball", "tags": "DT JJ NN VBZ DT JJ JJ NN", "pairs": [{"object": ["ball", "box"], "attribute": ["red", "blue"]}], "relations": [{"subject": "person", "relation": "on", "object": "front"}]}' >facts.jsonl
+st 'items of facts' 0 vla-probe snare -s emit=made.jsonl facts.jsonl
+ok 'five of them' [ "$(wc -l <made.jsonl)" -eq 5 ]
+ok 'negation' grep -q '"the ball is red and the box is blue", "the ball is not red and the box is not blue"' made.jsonl
+ok 'ownership' grep -q '"the red ball and the blue box", "the blue ball and the red box", "the ball and the box are red and blue respectively"' made.jsonl
+ok 'relation' grep -q '"the person is on the front", "the front is on the person", "the person and the front"' made.jsonl
+ok 'places' grep -q '"the person is to the left of the front", "the person is to the right of the front", "the person is on the front", "the person is below the front"\], "gold": \[2\]' made.jsonl
+ok 'content is shuffled within its kind' grep -Eq '"a (big|small|red) (dog|ball) chases the (big|small|red) (big|small|red) (dog|ball)"' made.jsonl
+st 'as released' 0 vla-probe snare -s emit=raw.jsonl -s mode=as-released facts.jsonl
+ok 'replaces parts of words' grep -q '"the pers.* is .* the fr.*t"' raw.jsonl
+ok 'and garbles them' grep -q 'persbelow' raw.jsonl
+st 'scored' 0 probe snare -s tasks=structure,negation facts.jsonl
+ok 'a bag of words takes each order a quarter of the time' [ "$(row structure accuracy)" = 0.25 ]
+is 'what was emitted can be scored' "$(row negation accuracy)" sh -c "grep negation made.jsonl | vla-probe choice -m ./model --compute f32 --root . - | awk -F '\t' '\$2 == \"accuracy\" { print \$3 }'"
+printf '%s\n' '{"image_path": "red.ppm", "bbox_x": 2, "bbox_y": 2, "bbox_w": 20, "bbox_h": 20, "true_caption": "the cup is to the left of the plate", "relation_name": "to the left of"}' '{"image_path": "red.ppm", "true_caption": "a cup", "relation_name": "under"}' >aro.jsonl
+st 'published annotations' 2 probe snare aro.jsonl
+says 'the one that does not parse' "line 2: 'a cup'"
+ok 'relation and places' [ "$(grep -c 'true top-1\|spatial.accuracy$\|spatial.accuracy	' "$tmp/out")" -eq 2 ]
+
+printf 'file\tquestion\tanswer\tprediction\na\tIs there a dog in the image?\tyes\tYes, there is\na\tIs there a cat in the image?\tno\tyes\nb\tIs there a dog in the image?\tyes\tno\nb\tIs there a cat in the image?\tno\tNo.\nb\tq\tmaybe\tno\n' >pope.tsv
+st 'answers' 2 vla-probe yesno pope.tsv
+says 'a truth that is none' 'line 6: the answer is neither'
+ok 'by hand' [ "$(row all accuracy)$(row all precision)$(row all recall)$(row all F1)$(row all yes)" = 0.50.50.50.50.5 ]
+printf 'file\tstatement\tlabel\nred.ppm\tred\ttrue\nblue.ppm\tred\tfalse\ngreen.ppm\tgreen\ttrue\ngrey.ppm\tgreen\tfalse\n' >statements.tsv
+st 'statements for a scorer' 0 probe yesno statements.tsv
+says 'AUC' '^all.AUC.'
+
+printf 'file\tcategory\nred.ppm\tred wall\nblue.ppm\tblue wall\nblue.ppm\tbus\n' >objects.tsv
+st 'objects ranked' 0 probe objects objects.tsv
+says 'precision' 'mean average precision'
+printf 'file\tcaption\nred.ppm\tA red wall and two buses.\nblue.ppm\tthe blue walls\nblue.ppm\tnothing\ngrey.ppm\tx\n' >said.tsv
+st 'objects mentioned' 0 vla-probe objects -s captions=said.tsv objects.tsv
+ok 'one caption of three makes one up' [ "$(row all 'captions with made-up objects')" = 0.333333 ]
+ok 'one mention of three' [ "$(row all 'made-up mentions')" = 0.333333 ]
+ok 'two of five were there to be named' [ "$(row all coverage)" = 0.4 ]
+
 printf 'file\tcaption\nred.ppm\ta\nnone.ppm\tb\ngreen.ppm\nblue.ppm\t\377\ngreen.ppm\tc\nred.ppm\td\n' >bad.tsv
 st 'bad rows' 2 probe retrieval bad.tsv
 says 'a missing picture' "'none.ppm'"
