@@ -3,16 +3,28 @@
 #include "common/diag.h"
 #include "common/search.h"
 
-static struct search job = { .top = 10, .min_p = -1 };
+#include <math.h>
+
+enum { NOT_GIVEN = SEARCH_HITS + 1 };
+
+static struct search job = { .min_p = -1, .min_score = -INFINITY };
 
 static struct {
-	struct opt_list image;
+	struct opt_list image, index;
+	uint32_t top;
 	const char *queries, *text_file;
 	double duplicates;
-} opt = { .duplicates = -2 };
+} opt = { .duplicates = -2, .top = NOT_GIVEN };
 
 static const struct opt_row rows[] = {
-	{ 'k', "top", VLA_OPT_U32, &job.top, "N", "results a query (default 10)", NULL },
+	{ 'k', "top", VLA_OPT_U32, &opt.top, "N", "results a query (default 10; with --min-score all)", NULL },
+	{ 0, "min-score", VLA_OPT_DOUBLE, &job.min_score, "S", "keep results that score at least S", NULL },
+	{ 0, "where", VLA_OPT_LIST, &job.where, "COND",
+	  "search records that meet COND alone: label=dog, id=2024-*, time>60", NULL },
+	{ 'x', "index", VLA_OPT_LIST, &opt.index, "INDEX", "search this index; several are searched as one", NULL },
+	{ 0, "exact", VLA_OPT_FLAG, &job.exact, NULL, "look at every record, whatever the type of the index", NULL },
+	{ 0, "probes", VLA_OPT_U32, &job.probes, "N", "ivf: look into N cells (default: as the index was tuned)",
+	  NULL },
 	{ 'i', "image", VLA_OPT_LIST, &opt.image, "FILE", "a picture as a query, or as a term beside +TEXT and -TEXT",
 	  NULL },
 	{ 0, "queries", VLA_OPT_STRING, &opt.queries, "STREAM", "take the vectors of a stream as queries", NULL },
@@ -38,33 +50,50 @@ static const struct opt_tool tool = {
 	.rows = rows,
 };
 
-static void check_options(int argc, int i)
+// The index is the first operand, unless -x names some. Returns the position of the first text.
+static int take_index(int argc, char **argv, int i)
 {
-	bool queries = argc - i > 1 || opt.image.n || opt.text_file || opt.queries;
+	if (opt.index.n > SEARCH_INDEXES)
+		usage_error("at most %d indexes are searched at once", SEARCH_INDEXES);
+	job.path = opt.index.v;
+	job.paths = opt.index.n;
+	if (opt.index.n)
+		return i;
 	if (i >= argc)
 		usage_error("no index or stream to search");
+	job.path = (const char *const *)(argv + i);
+	job.paths = 1;
+	return i + 1;
+}
+
+static void check_options(bool queries)
+{
 	if (opt.duplicates < -1 ? !queries : queries)
 		usage_error(queries ? "--duplicates takes no queries" : "nothing to search for");
 	if (job.min_p > 1)
 		usage_error("--min-p is a confidence between 0 and 1, not %g", job.min_p);
-	if (job.top == 0 || job.top > SEARCH_HITS)
+	if (isnan(job.min_score))
+		usage_error("--min-score is a number");
+	if (opt.top == 0 || opt.top > NOT_GIVEN)
 		usage_error("-k is between 1 and %d", SEARCH_HITS);
 	job.calibrate = (job.calibrate || job.min_p >= 0) && opt.duplicates < -1;
+	if (job.paths > 1 && (job.calibrate || opt.duplicates >= -1))
+		usage_error("p-values and duplicates are of one index; merge several with vla-index --merge");
+	job.top = opt.top != NOT_GIVEN ? opt.top : isinf(job.min_score) || job.calibrate ? 10 : 0;
 }
 
 int main(int argc, char **argv)
 {
 	static struct opt_common com;
 	diag_init(argv[0]);
-	int i = opts_parse(&tool, &com, argc, argv);
-	check_options(argc, i);
+	int i = take_index(argc, argv, opts_parse(&tool, &com, argc, argv));
+	check_options(argc > i || opt.image.n || opt.text_file || opt.queries);
 	job.com = job.out.com = &com;
 	job.out.p = job.calibrate;
-	job.path = argv[i];
 	search_open(&job);
 	if (opt.duplicates >= -1)
 		search_duplicates(&job, opt.duplicates);
-	search_operands(&job, opt.image.v, opt.image.n, argv + i + 1, (size_t)(argc - i - 1));
+	search_operands(&job, opt.image.v, opt.image.n, argv + i, (size_t)(argc - i));
 	if (opt.text_file)
 		search_lines(&job, opt.text_file);
 	if (opt.queries)

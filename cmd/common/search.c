@@ -19,15 +19,53 @@ static void *need(void *p)
 	return p;
 }
 
+static void open_index(struct search *s, struct search_index *x)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_where *f;
+	uint64_t n;
+	if (vla_index_open(x->path, s->pool, &x->x, &err) != VLA_OK)
+		die("cannot open '%s': %s", x->path, err.msg);
+	if (s->top)
+		x->hits = need(malloc(s->batch * s->top * sizeof *x->hits));
+	if (!s->where.n)
+		return;
+	must(vla_where_new(&f, &err), &err);
+	for (size_t i = 0; i < s->where.n; i++)
+		must(vla_where_add(f, s->where.v[i], &err), &err);
+	x->allow = need(calloc(vla_index_rows(x->x) / 64 + 1, sizeof *x->allow));
+	if (vla_where_rows(f, x->x, x->allow, &n, &err) != VLA_OK)
+		die("'%s': %s", x->path, err.msg);
+	inform("'%s': %llu of %llu records pass the filter", x->path, (unsigned long long)n,
+	       (unsigned long long)vla_index_live(x->x));
+	vla_where_free(f);
+}
+
+static void check_source(const struct search *s, const char *what, const char *model, uint32_t dim)
+{
+	for (size_t i = 0; i < s->paths; i++) {
+		const vla_header *h = vla_index_header(s->index[i].x);
+		if (h->model[0] && model[0] && strcmp(h->model, model) != 0)
+			die("'%s' was made with model %s, %s with %s", s->path[i], h->model, what, model);
+		if (h->dim != dim)
+			die("'%s' has vectors of %u numbers, %s %u", s->path[i], h->dim, what, dim);
+	}
+}
+
 void search_open(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
+	size_t most = s->top ? SEARCH_HITS / s->top / s->paths : 1;
+	s->batch = most < 1 ? 1 : most < SEARCH_BATCH ? most : SEARCH_BATCH;
 	must(vla_pool_new(s->com->threads, &s->pool, &err), &err);
-	if (vla_index_open(s->path, s->pool, &s->x, &err) != VLA_OK)
-		die("cannot open '%s': %s", s->path, err.msg);
 	must(vla_queries_new(&s->queries, &err), &err);
-	s->batch = SEARCH_HITS / s->top < SEARCH_BATCH ? SEARCH_HITS / s->top : SEARCH_BATCH;
-	s->hits = need(malloc(s->batch * s->top * sizeof *s->hits));
+	s->index = need(calloc(s->paths, sizeof *s->index));
+	for (size_t i = 0; i < s->paths; i++) {
+		s->index[i].path = s->path[i];
+		open_index(s, &s->index[i]);
+	}
+	const vla_header *h = vla_index_header(s->index[0].x);
+	check_source(s, s->path[0], h->model, h->dim);
 }
 
 void search_close(struct search *s)
@@ -35,18 +73,13 @@ void search_close(struct search *s)
 	vla_background_free(s->null);
 	vla_queries_free(s->queries);
 	vla_model_close(s->model);
-	vla_index_close(s->x);
+	for (size_t i = 0; i < s->paths; i++) {
+		vla_index_close(s->index[i].x);
+		free(s->index[i].allow);
+		free(s->index[i].hits);
+	}
+	free(s->index);
 	vla_pool_free(s->pool);
-	free(s->hits);
-}
-
-static void check_source(const struct search *s, const char *what, const char *model, uint32_t dim)
-{
-	const vla_header *h = vla_index_header(s->x);
-	if (h->model[0] && model[0] && strcmp(h->model, model) != 0)
-		die("'%s' was made with model %s, %s with %s", s->path, h->model, what, model);
-	if (h->dim != dim)
-		die("'%s' has vectors of %u numbers, %s %u", s->path, h->dim, what, dim);
 }
 
 static void open_model(struct search *s)
@@ -100,47 +133,84 @@ static void open_background(struct search *s)
 	if (s->background) {
 		v = read_vectors(s, s->background, &n);
 	} else {
-		v = need(malloc(n * vla_index_header(s->x)->dim * sizeof *v));
+		v = need(malloc(n * vla_index_header(s->index[0].x)->dim * sizeof *v));
 		must(vla_background_embed(s->model, n, v, &err), &err);
 	}
-	must(vla_background_new(s->x, v, n, &s->null, &err), &err);
+	must(vla_background_new(s->index[0].x, v, n, &s->null, &err), &err);
 	free(v);
 }
 
 static void calibrate(struct search *s, const float *v, size_t nq, bool texts)
 {
 	vla_err err = VLA_ERR_INIT;
-	if (!s->null && (s->background || texts))
+	struct search_index *x = &s->index[0];
+	bool background = s->background || texts;
+	if (!s->null && background)
 		open_background(s);
-	must(s->null && (s->background || texts)
-		     ? vla_background_calibrate(s->null, v, nq, s->top, s->hits, s->found, &err)
-		     : vla_index_calibrate(s->x, v, nq, s->top, s->hits, s->found, &err),
+	must(background ? vla_background_calibrate(s->null, v, nq, s->top, x->hits, x->found, &err)
+			: vla_index_calibrate(x->x, v, nq, s->top, x->hits, x->found, &err),
 	     &err);
+}
+
+// The results of query number q: the best of all indexes, of which equal scores keep the order.
+static void put_query(struct search *s, const char *name, size_t q)
+{
+	size_t at[SEARCH_INDEXES] = { 0 };
+	for (size_t rank = 1; !s->top || rank <= s->top; rank++) {
+		const vla_hit *best = NULL;
+		size_t from = 0;
+		for (size_t i = 0; i < s->paths; i++) {
+			const struct search_index *x = &s->index[i];
+			const vla_hit *h = &x->hits[q * s->top + at[i]];
+			if (at[i] < x->found[q] && (!best || h->score > best->score)) {
+				best = h;
+				from = i;
+			}
+		}
+		if (!best || best->score < s->min_score)
+			break;
+		at[from]++;
+		if (s->min_p >= 0 && !(1 - best->p >= s->min_p))
+			continue;
+		vla_index *x = s->index[from].x;
+		results_put(&s->out, &(struct result){ name, rank, best->score, best->p, vla_index_id(x, best->row),
+						       vla_index_caption(x, best->row) });
+	}
+}
+
+static void find(struct search *s, struct search_index *x, const float *v, size_t nq)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_search_opts o = VLA_SEARCH_OPTS_INIT;
+	o.k = s->top;
+	o.allow = x->allow;
+	o.exact = s->exact;
+	o.probes = s->probes;
+	if (s->top) {
+		must(vla_index_search_with(x->x, &o, v, nq, x->hits, x->found, &err), &err);
+		return;
+	}
+	free(x->hits);
+	x->hits = NULL;
+	must(vla_index_search_range(x->x, &o, v, (float)s->min_score, &x->hits, &x->found[0], &err), &err);
 }
 
 // nq at most s->batch. texts: all of them are texts, embedded with s->model.
 static void answer(struct search *s, const char *const *name, const float *v, size_t nq, bool texts)
 {
-	vla_err err = VLA_ERR_INIT;
-	must(vla_index_search(s->x, v, nq, s->top, s->hits, s->found, &err), &err);
+	for (size_t i = 0; i < s->paths; i++)
+		find(s, &s->index[i], v, nq);
 	if (s->calibrate)
 		calibrate(s, v, nq, texts);
 	for (size_t q = 0; q < nq; q++)
-		for (size_t i = 0; i < s->found[q]; i++) {
-			const vla_hit *h = &s->hits[q * s->top + i];
-			if (s->min_p >= 0 && !(1 - h->p >= s->min_p))
-				continue;
-			results_put(&s->out,
-				    &(struct result){ name[q], i + 1, h->score, h->p, vla_index_id(s->x, h->row),
-						      vla_index_caption(s->x, h->row) });
-		}
+		put_query(s, name[q], q);
 }
 
 static void answer_queries(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
 	const char *name[SEARCH_BATCH];
-	size_t n = vla_queries_count(s->queries), dim = vla_index_header(s->x)->dim;
+	size_t n = vla_queries_count(s->queries), dim = vla_index_header(s->index[0].x)->dim;
 	if (!s->model)
 		open_model(s);
 	must(vla_queries_embed(s->queries, s->model, &err), &err);
@@ -229,14 +299,15 @@ void search_stream(struct search *s, const char *path)
 static vla_status put_pair(void *ctx, uint64_t first, uint64_t second, float score, vla_err *err)
 {
 	struct search *s = ctx;
+	const vla_index *x = s->index[0].x;
 	(void)err;
-	results_put(&s->out, &(struct result){ vla_index_id(s->x, first), 1, score, NAN, vla_index_id(s->x, second),
-					       vla_index_caption(s->x, second) });
+	results_put(&s->out, &(struct result){ vla_index_id(x, first), 1, score, NAN, vla_index_id(x, second),
+					       vla_index_caption(x, second) });
 	return VLA_OK;
 }
 
 void search_duplicates(struct search *s, double threshold)
 {
 	vla_err err = VLA_ERR_INIT;
-	must(vla_index_duplicates(s->x, (float)threshold, put_pair, s, &err), &err);
+	must(vla_index_duplicates(s->index[0].x, (float)threshold, put_pair, s, &err), &err);
 }

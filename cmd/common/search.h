@@ -1,7 +1,7 @@
-/* Asking an index: texts, pictures, sums of them and streams of vectors, with what is opened for that when it is first
- * needed: the model, and background texts for p-values.
+/* Asking one or several indexes: texts, pictures, sums of them and streams of vectors, with what is opened for that
+ *when it is first needed: the model, and background texts for p-values.
  *
- *	struct search s = { .path = "a.vlx", .com = &com, .top = 10, .min_p = -1 };
+ *	struct search s = { .path = paths, .paths = 1, .com = &com, .top = 10, .min_p = -1, .min_score = -INFINITY };
  *	search_open(&s);
  *	search_operands(&s, NULL, 0, argv + i, argc - i);
  *	search_close(&s);
@@ -14,26 +14,39 @@
 #include "common/results.h"
 
 #include <vla/background.h>
+#include <vla/where.h>
 #include <vla/query.h>
 
-enum { SEARCH_BATCH = 256, SEARCH_HITS = 1 << 20 };
+enum { SEARCH_BATCH = 256, SEARCH_HITS = 1 << 20, SEARCH_INDEXES = 256 };
+
+struct search_index {
+	const char *path;
+	vla_index *x;
+	uint64_t *allow; // rows that the filter lets through; NULL: all
+	vla_hit *hits;   // [batch, top] with a top, else malloc'd anew for each query
+	size_t found[SEARCH_BATCH];
+};
 
 struct search {
 	const struct opt_common *com;
-	const char *path;       // index or stream
-	uint32_t top;           // results a query, up to SEARCH_HITS
+	const char *const *path; // [paths] indexes or streams, searched as if they were one
+	size_t paths;
+	uint32_t top;           // results a query, up to SEARCH_HITS; 0: all that reach min_score
+	double min_score;       // least score; -INFINITY: any
+	struct opt_list where;  // conditions on the fields of records
+	bool exact;             // no approximation
+	uint32_t probes;        // ivf: cells to look into; 0: as the index was tuned
 	bool calibrate;         // p-values
 	double min_p;           // least confidence; negative: any
 	const char *background; // stream of background vectors; NULL: the built-in texts
 	struct results out;
 	// The rest is filled by search_open.
-	vla_index *x;
+	struct search_index *index; // [paths]
 	vla_model *model;
 	vla_pool *pool;
 	vla_queries *queries;
 	vla_background *null;
-	vla_hit *hits; // [batch, top]
-	size_t found[SEARCH_BATCH], batch;
+	size_t batch;
 };
 
 void search_open(struct search *s);

@@ -103,7 +103,7 @@ vla_status vla_index_calibrate(vla_index *x, const float *queries, size_t nq, si
 {
 	VLA_TRY(vla_index_check_queries(x, queries, nq, err));
 	size_t dim = x->store.header.dim, n;
-	uint64_t rows = x->store.rows;
+	uint64_t rows = x->store.live;
 	VLA_TRY(vla_sample_size(x, &n, err));
 	float *score = vla_alloc(n, VLA_QUERY_BLOCK * sizeof *score);
 	vla_status st = score ? VLA_OK : vla_nomem(err);

@@ -20,5 +20,6 @@
 #include <vla/tar.h>
 #include <vla/tokenizer.h>
 #include <vla/train.h>
+#include <vla/where.h>
 
 #endif

@@ -59,6 +59,27 @@ st 'an empty term' 2 search a.vlx +
 st 'a text beside terms is a query of its own' 0 search -k 1 a.vlx dog +cat +house
 ok 'of two' [ "$(wc -l <"$tmp/out")" -eq 2 ]
 
+vla-embed -m ./model --compute f32 -o first.vle 1.ppm 2.ppm && vla-embed -m ./model --compute f32 -o second.vle 3.ppm 4.ppm || exit 1
+vla-index -o second.vlx second.vle || exit 1
+is 'two indexes answer as one' "$(vla-search -k 3 --queries a.vle a.vlx)" vla-search -k 3 --queries a.vle -x first.vle -x second.vlx
+vla-embed -m "$tmp/other" -o foreign.vle 1.ppm || exit 1
+st 'indexes of two models' 2 vla-search --queries a.vle -x first.vle -x foreign.vle
+says 'both named' "foreign.vle.*vla_dual.*first.vle.*vla_dual"
+is 'a filter' "$(vla-search --queries a.vle first.vle | cut -f 1,3,4)" \
+	sh -c "vla-search --where 'id=[12].ppm' --queries a.vle a.vlx | cut -f 1,3,4"
+is 'two filters' 8 sh -c "vla-search --where 'id>1.ppm' --where 'id!=4*' --queries a.vle a.vlx | wc -l"
+st 'a filter that lets nothing through' 1 vla-search --where id=none --queries a.vle a.vlx
+st 'a filter that names no field' 2 vla-search --where colour=red --queries a.vle a.vlx
+says 'says which there are' "colour=red.*label"
+st 'a filter for what no record has' 2 vla-search --where label=dog --queries a.vle a.vlx
+st 'filters and a large k' 0 vla-search -k 100000 --where 'id=*.ppm' --queries a.vle a.vlx
+st 'a least score' 0 vla-search --min-score 0.999 --queries a.vle a.vlx
+ok 'gives each vector itself' [ "$(wc -l <"$tmp/out")" -eq 4 ]
+is 'all that score enough' "$(vla-search -k 9 --queries a.vle a.vlx)" vla-search --min-score -1 --queries a.vle a.vlx
+is 'of two indexes' "$(vla-search -k 9 --queries a.vle a.vlx)" vla-search --min-score -1 --queries a.vle -x first.vle -x second.vle
+is 'but no more than asked for' 4 sh -c 'vla-search -k 1 --min-score -1 --queries a.vle a.vlx | wc -l'
+st 'a score that is none' 2 vla-search --min-score nan --queries a.vle a.vlx
+
 st 'JSON Lines' 0 vla-search --format jsonl -k 1 --queries a.vle a.vle
 says 'of objects' '^{"query": "1.ppm", "rank": 1, "score": 1.0*[0-9]*, "id": "1.ppm"}$'
 name=$(printf 'odd\tna\nme\\.ppm') && cp 1.ppm "$name" && vla-embed -m ./model -o odd.vle "$name" || exit 1
