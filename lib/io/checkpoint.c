@@ -1,10 +1,13 @@
-/* Checkpoints: one safetensors file or the shards that an index names, mapped read-only, as one sorted list of tensors.
+/* Checkpoints: one file of tensors (safetensors, or of torch.save) or the shards that an index names, mapped read-only,
+ * as one sorted list of tensors. What a file is, its first bytes decide.
  * A file that shrinks while it is mapped kills the process (SIGBUS), as with every mmap reader: writers here rename,
  * never rewrite. */
 #include "io/file.h"
 #include "io/json.h"
 #include "io/safetensors.h"
+#include "io/torch.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>
 
@@ -12,8 +15,9 @@
 
 struct shard {
 	vla_map map;
-	json_t *header;
-	char *name; // file name as in the index
+	json_t *header;   // of safetensors; holds the names
+	vla_arena *arena; // of torch.save; holds names, the list and copies
+	char *name;       // file name as in the index
 };
 
 struct vla_checkpoint {
@@ -42,23 +46,23 @@ static vla_status add_shard(vla_checkpoint *c, const char *path, const char *nam
 	vla_ct *t = NULL;
 	size_t n = 0;
 	vla_status st = vla_map_open(path, VLA_MAP_NORMAL, &s->map, err);
-	if (st == VLA_OK)
+	if (st == VLA_OK && vla_torch_is(s->map.data, s->map.n))
+		st = vla_torch_parse(s->map.data, s->map.n, &s->arena, &t, &n, err);
+	else if (st == VLA_OK)
 		st = vla_safetensors_parse(s->map.data, s->map.n, &s->header, &t, &n, err);
 	if (st != VLA_OK)
 		return vla_prefix(err, st, "'%s'", path);
 	vla_ct *all = vla_realloc(c->t, c->n + n, sizeof *all);
-	if (!all) {
-		free(t);
-		return vla_nomem(err);
-	}
-	c->t = all;
-	for (size_t i = 0; i < n; i++) {
+	if (all)
+		c->t = all;
+	for (size_t i = 0; all && i < n; i++) {
 		const char *file = map ? json_string_value(json_object_get(map, t[i].name)) : name;
 		if (file && strcmp(file, name) == 0)
 			c->t[c->n++] = t[i];
 	}
-	free(t);
-	return VLA_OK;
+	if (!s->arena)
+		free(t);
+	return all ? VLA_OK : vla_nomem(err);
 }
 
 static bool have_shard(const vla_checkpoint *c, const char *name)
@@ -120,30 +124,58 @@ static vla_status open_index(vla_checkpoint *c, const char *path, vla_err *err)
 	return st;
 }
 
+static bool ends_with(const char *s, const char *end)
+{
+	size_t n = strlen(s), m = strlen(end);
+	return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+static const char *const names[] = {
+	"model.safetensors",           "model.safetensors.index.json", "open_clip_model.safetensors",
+	"pytorch_model.bin",           "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
+};
+#define NNAMES (sizeof names / sizeof names[0])
+
+// The directory's file of tensors whatever it is called, when there is one only; NULL otherwise.
+static char *only_file(const char *dir, vla_err *err)
+{
+	static const char *const ends[] = { ".safetensors", ".pt", ".pth", ".bin" };
+	DIR *d = opendir(dir);
+	char *found = NULL;
+	size_t n = 0;
+	for (const struct dirent *e; d && (e = readdir(d));)
+		for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+			if (e->d_name[0] != '.' && ends_with(e->d_name, ends[i]) && n++ == 0 &&
+			    !(found = vla_format("%s/%s", dir, e->d_name)))
+				vla_nomem(err);
+	if (d)
+		closedir(d);
+	if (n == 1)
+		return found;
+	free(found);
+	return NULL;
+}
+
 // The file that a directory's checkpoint begins with; malloc'd.
 static vla_status resolve(const char *path, char **out, vla_err *err)
 {
-	static const char *const names[] = { "model.safetensors", "model.safetensors.index.json" };
 	struct stat sb;
 	if (stat(path, &sb) != 0)
 		return vla_fail(err, VLA_EIO, "cannot open '%s': %s", path, strerror(errno));
 	if (!S_ISDIR(sb.st_mode))
 		return (*out = vla_strdup(path)) ? VLA_OK : vla_nomem(err);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < NNAMES; i++) {
 		if (!(*out = vla_format("%s/%s", path, names[i])))
 			return vla_nomem(err);
 		if (stat(*out, &sb) == 0)
 			return VLA_OK;
 		free(*out);
 	}
-	*out = NULL;
-	return vla_fail(err, VLA_EIO, "'%s' holds neither %s nor %s", path, names[0], names[1]);
-}
-
-static bool ends_with(const char *s, const char *end)
-{
-	size_t n = strlen(s), m = strlen(end);
-	return n >= m && strcmp(s + n - m, end) == 0;
+	if ((*out = only_file(path, err)))
+		return VLA_OK;
+	return vla_fail(err, VLA_EIO,
+			"'%s' holds no weights: neither %s, %s nor %s, nor one file of tensors of another name", path,
+			names[0], names[2], names[3]);
 }
 
 vla_status vla_checkpoint_open(const char *path, vla_checkpoint **out, vla_err *err)
@@ -176,6 +208,7 @@ void vla_checkpoint_close(vla_checkpoint *c)
 	for (size_t i = 0; i < c->nshards; i++) {
 		vla_map_close(&c->shard[i].map);
 		json_decref(c->shard[i].header);
+		vla_arena_free(c->shard[i].arena);
 		free(c->shard[i].name);
 	}
 	free(c->shard);

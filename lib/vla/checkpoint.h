@@ -1,4 +1,5 @@
-/* Checkpoints: named tensors in safetensors files, one or several shards, read through mmap.
+/* Checkpoints: named tensors in safetensors files or files of torch.save (zip form, TorchScript archives included; read
+ * without running anything), one or several shards, read through mmap.
  *
  *	vla_checkpoint *c;
  *	vla_checkpoint_open("model-dir", &c, &err);
@@ -30,8 +31,10 @@ typedef struct vla_ct {
 	const void *data;
 } vla_ct;
 
-/* path: a .safetensors file, an index .json, or a directory holding model.safetensors or
- * model.safetensors.index.json. VLA_OK, VLA_EIO, VLA_EFORMAT, VLA_ECORRUPT, VLA_ENOMEM. */
+/* path: a file of tensors, an index .json, or a directory holding model.safetensors, model.safetensors.index.json,
+ * open_clip_model.safetensors, pytorch_model.bin, pytorch_model.bin.index.json, open_clip_pytorch_model.bin (the first
+ * of them) or one file of tensors only. VLA_OK, VLA_EIO, VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_EUNSUPPORTED,
+ * VLA_ENOMEM. */
 VLA_API vla_status vla_checkpoint_open(const char *path, vla_checkpoint **out, vla_err *err) VLA_MUST_USE;
 VLA_API void vla_checkpoint_close(vla_checkpoint *c);
 
