@@ -21,5 +21,6 @@
 #include <vla/tokenizer.h>
 #include <vla/train.h>
 #include <vla/where.h>
+#include <vla/world.h>
 
 #endif
