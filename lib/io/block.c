@@ -2,6 +2,7 @@
  * trusts a number from the file before it was compared with the block's length. */
 #include "io/stream.h"
 
+#include <math.h>
 #include <zlib.h>
 
 uint32_t vle_crc(uint32_t crc, const void *p, size_t n)
@@ -118,6 +119,18 @@ static vla_status take_column(const struct column *c, vle_recs *r, struct fixed 
 	return VLA_OK;
 }
 
+// Whether the n numbers of a record's box or time are all there or all absent.
+static bool whole(size_t n, const float *box, const double *time)
+{
+	size_t there = 0, absent = 0;
+	for (size_t i = 0; i < n; i++) {
+		double x = box ? box[i] : time[i];
+		there += isfinite(x) != 0;
+		absent += isnan(x) != 0;
+	}
+	return there == n || absent == n;
+}
+
 static vla_status check_columns(const vla_header *h, vle_recs *r, vla_err *err)
 {
 	if (!r->id.off)
@@ -133,6 +146,8 @@ static vla_status check_columns(const vla_header *h, vle_recs *r, vla_err *err)
 		if (r->grid && (r->grid[2 * i] || r->grid[2 * i + 1]) &&
 		    (uint64_t)r->grid[2 * i] * r->grid[2 * i + 1] != r->rows[i])
 			return vla_fail(err, VLA_ECORRUPT, "grid of a record does not fit its rows");
+		if ((r->box && !whole(4, r->box + 4 * i, NULL)) || (r->time && !whole(2, NULL, r->time + 2 * i)))
+			return vla_fail(err, VLA_ECORRUPT, "box or time of a record is not finite");
 	}
 	return VLA_OK;
 }

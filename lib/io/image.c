@@ -203,6 +203,8 @@ static vla_status load_rest(FILE *f, vla_buf *b, vla_err *err)
 	do {
 		VLA_TRY(vla_buf_reserve(b, b->n < 1 << 16 ? 1 << 16 : b->n, err));
 		b->n += fread(b->data + b->n, 1, b->cap - b->n, f);
+		if (b->n > VLA_IMAGE_MAX_FILE)
+			return vla_fail(err, VLA_EUNSUPPORTED, "a picture file of over 1 GiB");
 	} while (b->n == b->cap);
 	if (ferror(f))
 		return vla_fail(err, VLA_EIO, "%s", strerror(errno));

@@ -6,6 +6,9 @@
 
 #include <vla/image.h>
 
+/* A picture's file may not be longer. */
+#define VLA_IMAGE_MAX_FILE ((size_t)1 << 30)
+
 /* Told from the first bytes of a file; the last group only to say what it is. */
 typedef enum vla_image_kind {
 	VLA_IMAGE_UNKNOWN = 0,

@@ -4,9 +4,6 @@
 
 #include <errno.h>
 
-/* A PNG or JPEG in a stream may not be longer. */
-#define MAX_FILE_BYTES ((size_t)1 << 30)
-
 static vla_status ended(FILE *f, vla_err *err)
 {
 	if (ferror(f))
@@ -17,7 +14,7 @@ static vla_status ended(FILE *f, vla_err *err)
 /* Appends n bytes of f; memory grows with what is really there. */
 static vla_status take(FILE *f, size_t n, vla_buf *b, vla_err *err)
 {
-	if (n > MAX_FILE_BYTES - b->n)
+	if (n > VLA_IMAGE_MAX_FILE - b->n)
 		return vla_fail(err, VLA_EUNSUPPORTED, "a picture file of over 1 GiB in a stream");
 	while (n) {
 		size_t part = n < 65536 ? n : 65536;

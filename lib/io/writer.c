@@ -215,6 +215,9 @@ static vla_status check_record(const vla_writer *w, const vla_rec *rec, size_t r
 	uint64_t cells = (uint64_t)rec->grid_h * rec->grid_w;
 	if ((rec->grid_h || rec->grid_w) && (h->kind != VLA_TOKENS || cells != rows))
 		return vla_fail(err, VLA_EINVAL, "grid of record '%s' does not fit its %zu rows", rec->id, rows);
+	for (size_t i = 0; i < 4; i++)
+		if ((rec->box && !isfinite(rec->box[i])) || (rec->time && i < 2 && !isfinite(rec->time[i])))
+			return vla_fail(err, VLA_EINVAL, "box or time of record '%s' is not finite", rec->id);
 	size_t texts = text_size(rec->id) + text_size(rec->caption) + text_size(rec->label) + 256;
 	if (texts > VLE_MAX_BLOCK / 2 || !vle_layout_of(h, 1, rows, &l))
 		return vla_fail(err, VLA_EINVAL, "record '%.100s' is over the limit of %zu bytes", rec->id,

@@ -86,16 +86,17 @@ VLA_API vla_status vla_reader_from(FILE *f, vla_reader **out, vla_err *err) VLA_
 VLA_API void vla_reader_close(vla_reader *r); /* NULL legal */
 VLA_API const vla_header *vla_reader_header(const vla_reader *r);
 /* VLA_OK, VLA_EOF after a complete stream, VLA_ETRUNC, VLA_ECORRUPT, VLA_EFORMAT, VLA_EVERSION, VLA_EIO,
- * VLA_ENOMEM. rec stays yours; what it points to is valid until the next call. */
+ * VLA_ENOMEM, VLA_EINVAL (a further segment of another kind, dim or model). rec stays yours; what it points to is valid
+ * until the next call. */
 VLA_API vla_status vla_reader_next(vla_reader *r, vla_rec *rec, vla_err *err) VLA_MUST_USE;
 
 typedef struct vla_writer vla_writer;
 
 /* path "-": standard output, else a temporary file that vla_writer_finish renames to path. h is copied. */
 VLA_API vla_status vla_writer_open(const char *path, const vla_header *h, vla_writer **out, vla_err *err) VLA_MUST_USE;
-/* Converts to the stored dtype. rec->id must be given, rec->data be finite and fit the type, rec->rows be 1 for dense
- * (0 is taken as 1) and below 2^32: VLA_EINVAL otherwise, and the writer may go on with the next record. Records are
- * written in blocks of about 1 MiB. VLA_OK, VLA_EINVAL, VLA_EIO, VLA_ENOMEM. */
+/* Converts to the stored dtype. rec->id must be given, rec->data be finite and fit the type, box and time be finite,
+ * rec->rows be 1 for dense (0 is taken as 1) and below 2^32: VLA_EINVAL otherwise, and the writer may go on with the
+ * next record. Records are written in blocks of about 1 MiB. VLA_OK, VLA_EINVAL, VLA_EIO, VLA_ENOMEM. */
 VLA_API vla_status vla_writer_put(vla_writer *w, const vla_rec *rec, vla_err *err) VLA_MUST_USE;
 /* Sends the records so far on their way, for a reader at the other end of a pipe. */
 VLA_API vla_status vla_writer_flush(vla_writer *w, vla_err *err) VLA_MUST_USE;

@@ -243,6 +243,10 @@ static void test_writer_refuses(void)
 	rec.rows = 2;
 	ok(vla_writer_put(w, &rec, &err) == VLA_EINVAL, "two rows in a dense stream");
 	rec.rows = 0;
+	float box[4] = { 1, 2, INFINITY, 4 };
+	rec.box = box;
+	ok(vla_writer_put(w, &rec, &err) == VLA_EINVAL, "a box without end");
+	rec.box = NULL;
 	ok(vla_writer_put(w, &rec, &err) == VLA_OK, "0 rows mean 1");
 	ok(access(path, F_OK) != 0 && vla_writer_finish(w, &err) == VLA_OK && access(path, F_OK) == 0,
 	   "whole or not at all");
@@ -277,6 +281,37 @@ static void test_hostile(void)
 	ok(read_all(text, sizeof text, &n) == VLA_EFORMAT, "text-mode damage");
 	ok(read_all("hello", 5, &n) == VLA_EFORMAT, "other text");
 	ok(read_all("\x89VLE\r", 5, &n) == VLA_ETRUNC, "start of the magic");
+}
+
+// One number of a column set, and the block's checksum mended.
+static vla_status with_number(const char *tag, size_t at, const void *x, size_t bytes)
+{
+	vla_header h = header_of(VLA_DENSE, VLA_F32, 2);
+	vla_buf b = stream_of(&h, 3);
+	size_t head = 0, length = 0;
+	unsigned n;
+	vla_status s = vle_header_length(b.data, &head, NULL);
+	if (s == VLA_OK)
+		s = vle_block_length(b.data + head, &length, NULL);
+	char *p = b.data + head;
+	while (s == VLA_OK && memcmp(p, tag, 4) != 0)
+		p++;
+	memcpy(p + 8 + at, x, bytes);
+	uint32_t crc = vle_crc(0, b.data + head, length - 4);
+	memcpy(b.data + head + length - 4, &crc, 4);
+	s = s == VLA_OK ? read_all(b.data, b.n, &n) : s;
+	vla_buf_release(&b);
+	return s;
+}
+
+static void test_fields(void)
+{
+	const float infinite = INFINITY, nan = NAN, one = 1;
+	const double endless = INFINITY;
+	ok(with_number("bbox", 36, &one, 4) == VLA_EOF, "another box");
+	ok(with_number("bbox", 36, &infinite, 4) == VLA_ECORRUPT, "an infinite box");
+	ok(with_number("bbox", 36, &nan, 4) == VLA_ECORRUPT, "half a box");
+	ok(with_number("time", 24, &endless, 8) == VLA_ECORRUPT, "an infinite time");
 }
 
 static bool equal_matrix(const vla_matrix *m, const vla_header *h, unsigned n, float tol)
@@ -423,6 +458,7 @@ int main(void)
 	test_segments();
 	test_writer_refuses();
 	test_hostile();
+	test_fields();
 	test_matrix();
 	test_blocks();
 	test_elements();
