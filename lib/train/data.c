@@ -3,6 +3,7 @@
 #include "train/data.h"
 
 #include "io/file.h"
+#include "io/image.h"
 
 #include <vla/checkpoint.h>
 
@@ -111,8 +112,8 @@ vla_status vla_data_add_name(vla_data *d, vla_example *e, const char *text, uint
 
 bool vla_data_share_names(vla_data *d, vla_example *e)
 {
-	const vla_example *last = e - 1;
-	if (e == d->ex || !e->names || e->names != last->names || e->first_name + e->names != d->n_names)
+	const vla_example *last = e > d->ex ? e - 1 : NULL;
+	if (!last || !e->names || e->names != last->names || e->first_name + e->names != d->n_names)
 		return false;
 	for (uint32_t i = 0; i < e->names; i++) {
 		const vla_name *a = &d->names[e->first_name + i], *b = &d->names[last->first_name + i];
@@ -190,11 +191,13 @@ static vla_status read_columns(const vla_recipe *r, const char *kind, vla_data *
 	char **name;
 	size_t n;
 	VLA_TRY(vla_split_list(value, ',', &name, &n, err));
-	d->column = vla_arena_zalloc(d->mem, n, sizeof *d->column);
-	vla_status s = d->column || !n ? VLA_OK : vla_nomem(err);
-	for (size_t i = 0; i < n && s == VLA_OK; i++) {
+	// Classes that are no column (folders, shards, streams) go into the first one's templates: there is always one.
+	size_t columns = n ? n : 1;
+	d->column = vla_arena_zalloc(d->mem, columns, sizeof *d->column);
+	vla_status s = d->column ? VLA_OK : vla_nomem(err);
+	for (size_t i = 0; i < columns && s == VLA_OK; i++) {
 		vla_column *col = &d->column[i];
-		col->name = vla_data_string(d, name[i]);
+		col->name = vla_data_string(d, n ? name[i] : "");
 		s = col->name ? read_templates(r, kind, d, col, err) : vla_nomem(err);
 		d->columns = i + 1;
 	}
@@ -499,6 +502,8 @@ vla_status vla_picture_load(const vla_picture *p, uint32_t min_side, vla_image *
 		s = vla_image_load(p->path, &o, out, err);
 		return s;
 	}
+	if (p->bytes > VLA_IMAGE_MAX_FILE)
+		return vla_fail(err, VLA_EUNSUPPORTED, "a picture file of over 1 GiB in '%s'", p->path);
 	FILE *f = fopen(p->path, "rb");
 	if (!f)
 		return vla_fail(err, VLA_EIO, "cannot open '%s': %s", p->path, strerror(errno));

@@ -297,6 +297,10 @@ says 'pictures and captions' 'data	pictures	examples 8	pictures 8	.*captions 8'
 st 'a run on shards' 0 vla-train -q -o t tar.recipe
 st 'a damaged range' 2 vla-train -n tar.recipe 'data.tar=s-{01..00}.tar'
 
+# A folder's classes need no column.
+sed -e 's/^manifest = .*/folder = sorted/; /^where/d; s/^names.*/label =/; /^template/d; /^\[eval/,$d' pairs.recipe >folder.recipe
+st 'classes of folders without a label column' 0 vla-train -q -o f folder.recipe stage.steps=3
+
 cd "$top" || exit 1
 vla-train --list-keys >"$tmp/keys"
 undocumented=$(cut -f 2 "$tmp/keys" | sort -u | while read -r key; do
