@@ -119,6 +119,19 @@ static vla_status read_settings(const vla_objective_env *env, vla_objective *o, 
 	return choose_data(env, o, err);
 }
 
+// Vectors that stand for the image tower's pooled output are as wide as that.
+static vla_status check_vectors(const vla_objective_env *env, const vla_objective *o, vla_err *err)
+{
+	for (size_t i = 0; i < env->corpus->n; i++) {
+		const vla_data *d = &env->corpus->data[i];
+		if (o->data[i] && d->dim && d->dim != o->student_width)
+			return vla_recipe_fail(env->recipe, "objective", o->sec, "data", err,
+					       "[data %s] has vectors of %zu numbers, the model pools to %u", d->name,
+					       d->dim, o->student_width);
+	}
+	return VLA_OK;
+}
+
 size_t vla_longest_text(const vla_model *m)
 {
 	static const char *const place[][2] = { { "text", "positions" }, { "text_config", "max_position_embeddings" } };
@@ -145,6 +158,8 @@ vla_status vla_objective_open(const vla_objective_env *env, const vla_section *s
 		vla_output what = strcmp(o->kind->name, "distill_map") ? VLA_OUT_POOLED : VLA_OUT_TOKENS;
 		s = vla_model_output_shape(env->model, what, &rows, &gh, &gw, &o->student_width, err);
 	}
+	if (s == VLA_OK && !strcmp(o->kind->name, "contrastive") && o->student_width)
+		s = check_vectors(env, o, err);
 	bool classes = !strcmp(o->kind->name, "distill_logits") || !strcmp(o->kind->name, "distill_names");
 	if (s == VLA_OK && classes && o->t->output == VLA_OUT_POOLED) {
 		o->classify = true;

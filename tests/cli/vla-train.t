@@ -218,6 +218,67 @@ st 'dry run with a teacher' 0 vla-train -n student.recipe
 ok 'the stem is frozen in the second stage' awk '/^stage/ { n++ } /^trained	image.stem.conv/ { seen[n] = 1 } END { exit !(seen[1] && !seen[2]) }' \
 	"$tmp/out"
 
+# A teacher's map of places, each through a head to the teacher's width; a teacher of another grid is refused.
+cat >map.recipe <<'END'
+[model]
+config = model.json
+set.image.hidden = 24
+[tokenizer]
+from = a
+[data pictures]
+manifest = pictures.tsv
+crops = 1
+[teacher t]
+model = ./a
+output = tokens
+[objective map]
+kind = distill_map
+mse = 0.1
+[stage main]
+steps = 60
+batch = 8
+lr = 0.01
+END
+st 'a map from a teacher' 0 vla-train -q -o m map.recipe run.log_interval=10
+ok 'the loss falls' awk 'NR == 2 { first = $3 } { last = $3 } END { exit !(first > 0 && last < 0.7 * first) }' m/log.tsv
+st 'a map of another size' 2 vla-train -q -o m2 map.recipe model.set.image.size=32
+says 'says both' 'map has [0-9]* places, the teacher.s [0-9]*'
+
+# Pictures and texts meet through the kept outputs of a teacher: the image tower stays out, the projection is trained.
+cat >kept.recipe <<'END'
+[model]
+from = ./a
+[data pictures]
+manifest = pictures.tsv
+where = split=train
+crops = 1
+[teacher t]
+model = ./a
+[objective pairs]
+kind = contrastive
+image = teacher
+[stage main]
+steps = 20
+batch = 8
+lr = 0.01
+END
+st 'texts beside the outputs of a teacher' 0 vla-train -q -o k kept.recipe run.log_interval=5
+ok 'the loss falls' awk 'NR == 2 { first = $3 } { last = $3 } END { exit !(last < first) }' k/log.tsv
+st 'the image tower takes no part' 0 vla-train -n kept.recipe
+ok 'and is not among what is trained' not grep -q '^trained	image.[bfs]' "$tmp/out"
+
+# The same outputs as a stream, which a manifest beside it gives captions; and a stream with captions of its own.
+vla-view --to vle -o kept.vle k/teacher/t-pictures-*/part-00000.vle
+sed -e '/^\[teacher/,/^model/d; /^image =/d; s/^crops.*/features = kept.vle/' kept.recipe >stream.recipe
+st 'a stream of features' 0 vla-train -q -o u stream.recipe run.log_interval=5
+same 'learns what the teacher at work teaches' k/model.safetensors u/model.safetensors
+vla-view --to jsonl kept.vle | sed 's/"vector"/"caption":"red or so","vector"/; 1,9s/red or so/green/' >own.jsonl
+vla-view --to vle -o own.vle own.jsonl
+st 'a stream with captions' 0 vla-train -q -o u2 stream.recipe data.manifest= data.where= data.features=own.vle
+printf 'id\tvector\npic/0.ppm\t1 2 3\npic/1.ppm\t3 2 1\n' | vla-view --from tsv --to vle >narrow.vle
+st 'features of another width' 2 vla-train -q -o u3 stream.recipe data.features=narrow.vle
+says 'names them' 'data pictures. has vectors of 3 numbers, the model pools to 32'
+
 # Vectors in place of pictures, from a tensor; a projection that begins whitened.
 printf 'index\ten\tzh\n0\tred\t红\n1\tgreen\t绿\n2\tblue\t蓝\n3\tyellow\t黄\n4\tcyan\t青\n' >names.tsv
 cat >anchor.recipe <<'END'
