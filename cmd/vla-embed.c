@@ -241,7 +241,7 @@ int main(int argc, char **argv)
 		pictures_pass_over(&j.in, opt.skip_existing);
 	if (vla_pool_new(com.threads, &pool, &err) != VLA_OK)
 		die("%s", err.msg);
-	vla_model_opts mo = { pool, (vla_compute)com.compute };
+	vla_model_opts mo = { .pool = pool, .compute = (vla_compute)com.compute };
 	if (vla_model_open(com.model, &mo, &j.model, &err) != VLA_OK)
 		die("%s", err.msg);
 	vla_header h = make_header(&j, argc, argv);

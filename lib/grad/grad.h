@@ -222,6 +222,17 @@ vla_tensor *vla_reshape(vla_step *g, vla_tensor *x, unsigned ndim, const size_t 
 vla_tensor *vla_transpose(vla_step *g, vla_tensor *x, unsigned a, unsigned b);         /* swaps two dimensions */
 vla_tensor *vla_concat(vla_step *g, vla_tensor *const *x, size_t n, unsigned axis);
 vla_tensor *vla_slice(vla_step *g, vla_tensor *x, unsigned axis, size_t begin, size_t count);
+/* Another resolution of a map x [h, w, c] -> [oh, ow, c]: samples at pixel centres. The smooth filters widen when the map
+ * shrinks; bicubic is Keys' with a = -0.75, the smooth one with -0.5. */
+typedef enum vla_grid_filter {
+	VLA_GRID_BICUBIC,
+	VLA_GRID_BICUBIC_SMOOTH,
+	VLA_GRID_BILINEAR_SMOOTH,
+} vla_grid_filter;
+vla_tensor *vla_resize_grid(vla_step *g, vla_tensor *x, size_t oh, size_t ow, vla_grid_filter filter);
+/* Means over boxes of a map x [h, w, c], sampled bilinearly about once a cell: box [n, 4] of x1, y1, x2, y2 in cells ->
+ * [n, c]. RoIAlign (He et al. 2017) with one bin, corners aligned with the cells' corners. */
+vla_tensor *vla_roi_align(vla_step *g, vla_tensor *x, const float *box, size_t n);
 vla_tensor *vla_gather_rows(vla_step *g, vla_tensor *x, const uint32_t *row, size_t n); /* x [t, d] -> [n, d] */
 vla_tensor *vla_dropout(vla_step *g, vla_tensor *x, float p); /* the identity unless g->training */
 vla_tensor *vla_sum(vla_step *g, vla_tensor *x);              /* -> [1] */

@@ -24,6 +24,8 @@ extern const vla_op vla_op_mean_pool;
 extern const vla_op vla_op_mse;
 extern const vla_op vla_op_mul;
 extern const vla_op vla_op_reshape;
+extern const vla_op vla_op_resize_grid;
+extern const vla_op vla_op_roi_align;
 extern const vla_op vla_op_scale;
 extern const vla_op vla_op_segment_mean;
 extern const vla_op vla_op_sigmoid_loss;
@@ -56,6 +58,8 @@ const vla_op *const vla_ops[] = {
 	&vla_op_mse,
 	&vla_op_mul,
 	&vla_op_reshape,
+	&vla_op_resize_grid,
+	&vla_op_roi_align,
 	&vla_op_scale,
 	&vla_op_segment_mean,
 	&vla_op_sigmoid_loss,

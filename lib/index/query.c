@@ -169,13 +169,16 @@ static vla_status embed_image(const char *path, vla_model *m, float *pixels, flo
 {
 	vla_image im = VLA_IMAGE_INIT;
 	vla_image_opts o = VLA_IMAGE_OPTS_INIT;
+	vla_size size = { 0, 0 };
 	vla_status s = vla_image_load(path, &o, &im, err);
+	if (s == VLA_OK)
+		s = vla_model_target(m, im.width, im.height, &size, err);
 	if (s == VLA_OK)
 		s = vla_model_preprocess(m, &im, pixels, err);
 	vla_image_release(&im);
 	if (s != VLA_OK)
 		return vla_prefix(err, s, "picture '%s'", path);
-	return vla_model_embed_pixels(m, pixels, 1, VLA_OUT_EMBED, out, err);
+	return vla_model_embed_sized(m, pixels, &size, 1, VLA_OUT_EMBED, out, err);
 }
 
 static vla_status embed_images(vla_queries *q, vla_model *m, size_t dim, vla_err *err)

@@ -40,13 +40,19 @@ static void describe_image(const vla_model *m, const struct out *o)
 	} else {
 		const vla_nn_block_opts *b = &a->vit.block;
 		line(o, "image_tower", "vit, %u layers, width %zu, %u heads, mlp %zu, %s, patches %ux%u of %u pixels",
-		     b->layers, b->width, b->heads, b->hidden, act_names[b->act], m->vit.grid, m->vit.grid,
+		     b->layers, b->width, b->heads, b->hidden, act_names[b->act], s / a->vit.patch, s / a->vit.patch,
 		     a->vit.patch);
+		if (a->vit.registers)
+			line(o, "registers", "%u", a->vit.registers);
 	}
+	line(o, "dense_maps", "%s", a->dense ? "yes" : "no");
 	line(o, "image_params", "%llu", (unsigned long long)m->info.image_params);
 	line(o, "image_size", "%u", s);
 	if (p->mode == VLA_RESIZE_NONE)
 		line(o, "resize", "none");
+	else if (p->mode == VLA_RESIZE_PATCHES)
+		line(o, "resize", "to at most %u patches%s, %s", p->max_patches,
+		     p->by_picture ? " (fewer for smaller pictures)" : "", filters[p->filter]);
 	else if (p->mode == VLA_RESIZE_SHORTEST)
 		line(o, "resize", "short side to %u, %s", p->width, filters[p->filter]);
 	else
@@ -72,6 +78,9 @@ static void describe_text(const vla_model *m, const struct out *o)
 		     b->layers, b->width, b->heads, b->hidden, act_names[b->act],
 		     a->textnet.causal ? "causal" : "bidirectional", a->textnet.positions, a->textnet.vocab);
 	}
+	if (a->text_long)
+		line(o, "text_modes", "short, long (%u positions)%s", a->textnet.long_positions,
+		     a->text_region ? ", region" : "");
 	line(o, "text_params", "%llu", (unsigned long long)m->info.text_params);
 }
 
@@ -206,7 +215,7 @@ static vla_status check_weights(struct check *k, vla_model *m, vla_checkpoint *c
 static vla_status check_use(struct check *k, const char *dir, vla_err *err)
 {
 	vla_model *m;
-	vla_model_opts opts = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts opts = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	VLA_TRY(vla_model_open(dir, &opts, &m, err));
 	size_t n = vla_model_pixels(m);
 	float *pixels = vla_alloc(n, sizeof *pixels), *v = vla_alloc(m->info.dim, sizeof *v);

@@ -3,14 +3,18 @@
 
 #include <ctype.h>
 
-static const vla_family *const families[] = { &vla_family_dual, &vla_family_clip, &vla_family_mobilenet_v2 };
+static const vla_family *const families[] = {
+	&vla_family_dual,    &vla_family_clip,         &vla_family_siglip, &vla_family_siglip2,
+	&vla_family_fgclip2, &vla_family_chinese_clip, &vla_family_dinov2, &vla_family_dinov2_with_registers,
+	&vla_family_mobilenet_v2,
+};
 #define NFAMILIES (sizeof families / sizeof families[0])
 #define MAX_BLOCKS 512
 
 vla_status vla_family_find(const json_t *config, const vla_family **out, vla_err *err)
 {
 	const char *type = json_string_value(json_object_get(config, "model_type"));
-	char known[160] = "";
+	char known[256] = "";
 	for (size_t i = 0; i < NFAMILIES; i++) {
 		if (type && strcmp(type, families[i]->name) == 0) {
 			*out = families[i];
@@ -67,17 +71,42 @@ static bool rewrite(const vla_name_rule *r, const char *name, char *buf, size_t 
 	return at < n;
 }
 
-bool vla_family_stored_name(const vla_family *f, const char *ours, char *buf, size_t n, vla_layout *layout)
+bool vla_family_stored_name(const vla_family *f, const vla_arch *a, const char *ours, char *buf, size_t n,
+			    vla_layout *layout)
 {
+	const vla_name_rule *rules = a->rules ? a->rules : f->rules;
 	*layout = VLA_LAYOUT_SAME;
-	if (!f->rules)
+	if (!rules)
 		return (size_t)snprintf(buf, n, "%s", ours) < n;
-	for (const vla_name_rule *r = f->rules; r->ours; r++)
+	for (const vla_name_rule *r = rules; r->ours; r++)
 		if (rewrite(r, ours, buf, n)) {
 			*layout = r->layout;
 			return true;
 		}
 	return false;
+}
+
+unsigned vla_layout_shape(vla_layout layout, const vla_param *p, size_t *dim)
+{
+	const size_t *d = p->dim;
+	size_t lead = layout == VLA_LAYOUT_LEAD ? 1 : layout == VLA_LAYOUT_LEAD2 ? 2 : 0;
+	switch (layout) {
+	case VLA_LAYOUT_CONV: memcpy(dim, (size_t[]){ d[0], d[3], d[1], d[2] }, 4 * sizeof *dim); return 4;
+	case VLA_LAYOUT_DEPTHWISE: memcpy(dim, (size_t[]){ d[2], 1, d[0], d[1] }, 4 * sizeof *dim); return 4;
+	case VLA_LAYOUT_FLAT:
+		dim[0] = d[0];
+		dim[1] = p->n / d[0];
+		return 2;
+	default:
+		dim[0] = dim[1] = 1;
+		memcpy(dim + lead, d, p->ndim * sizeof *dim);
+		return p->ndim + (unsigned)lead;
+	}
+}
+
+bool vla_layout_moves(vla_layout layout)
+{
+	return layout == VLA_LAYOUT_CONV || layout == VLA_LAYOUT_DEPTHWISE;
 }
 
 size_t vla_round_channels(double x, size_t divisor, size_t min)

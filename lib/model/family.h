@@ -19,6 +19,11 @@ typedef struct vla_arch {
 	uint32_t image_size;
 	uint32_t classes; /* outputs of a classifier on the pooled vector; 0: none */
 	bool image_project, image_bias, text_project, text_bias;
+	bool dense;                  /* patches of the image tower can be brought into the shared space */
+	bool text_long, text_region; /* texts have further projections */
+	bool lower;                  /* texts are lower-cased before they are split */
+	bool any_size;               /* pictures may have another size than the one that positions are learnt for */
+	const struct vla_name_rule *rules; /* in the place of the family's, or NULL */
 	bool logit_scale, logit_bias, sigmoid;
 	float logit_scale_init, logit_bias_init; /* the multiplier itself, not its logarithm */
 	vla_convnet_opts convnet;                /* convnet.block is owned by the arch */
@@ -33,7 +38,11 @@ typedef struct vla_arch {
 typedef enum vla_layout {
 	VLA_LAYOUT_SAME,
 	VLA_LAYOUT_CONV,     /* stored [out, in, kh, kw], used [out, kh, kw, in] */
-	VLA_LAYOUT_DEPTHWISE /* stored [c, 1, kh, kw], used [kh, kw, c] */
+	VLA_LAYOUT_DEPTHWISE, /* stored [c, 1, kh, kw], used [kh, kw, c] */
+	/* The same numbers in the same order under another shape: */
+	VLA_LAYOUT_FLAT, /* stored [out, all others] */
+	VLA_LAYOUT_LEAD, /* stored with a dimension of one before the others */
+	VLA_LAYOUT_LEAD2 /* with two */
 } vla_layout;
 
 /* ours -> stored. '#' stands for a number (in stored "#-1" for the one before); '~' at the end for any rest. The first
@@ -54,14 +63,20 @@ typedef struct vla_family {
 	bool trainable; /* can be created from its config alone */
 } vla_family;
 
-extern const vla_family vla_family_dual, vla_family_clip, vla_family_mobilenet_v2;
+extern const vla_family vla_family_dual, vla_family_clip, vla_family_siglip, vla_family_siglip2, vla_family_fgclip2,
+	vla_family_chinese_clip, vla_family_dinov2, vla_family_dinov2_with_registers, vla_family_mobilenet_v2;
 
 /* By model_type; VLA_EUNSUPPORTED lists the known ones. */
 vla_status vla_family_find(const json_t *config, const vla_family **out, vla_err *err) VLA_MUST_USE;
 void vla_arch_release(vla_arch *a);
 
 /* The stored name of one of our names, in buf [n]; false when no rule covers it. */
-bool vla_family_stored_name(const vla_family *f, const char *ours, char *buf, size_t n, vla_layout *layout);
+bool vla_family_stored_name(const vla_family *f, const vla_arch *a, const char *ours, char *buf, size_t n,
+			    vla_layout *layout);
+/* Dimensions of p as the layout stores them; how many. */
+unsigned vla_layout_shape(vla_layout layout, const vla_param *p, size_t *dim);
+/* Whether values have to move between their stored and their used order. */
+bool vla_layout_moves(vla_layout layout);
 
 /* Appends blocks for `repeat` inverted residuals; the first has the stride. */
 vla_status vla_arch_add_blocks(vla_arch *a, size_t channels, double expand, unsigned kernel, unsigned stride,

@@ -9,7 +9,18 @@ static vla_status read_arch(vla_model *m, const json_t *prep, vla_err *err)
 	vla_arch *a = &m->arch;
 	VLA_TRY(vla_family_find(m->config, &m->family, err));
 	VLA_TRY(m->family->read(m->config, prep, m->ckpt, a, err));
-	return a->image ? vla_prep_finish(&a->prep, a->image_size, err) : VLA_OK;
+	if (!a->image)
+		return VLA_OK;
+	if (m->image_size) {
+		if (a->image == VLA_IMAGE_VIT && m->image_size < a->vit.patch)
+			return vla_fail(err, VLA_EINVAL, "pictures of %u pixels are smaller than a patch of %u",
+					m->image_size, a->vit.patch);
+		vla_prep_scale(&a->prep, m->image_size);
+		a->any_size = true;
+	}
+	VLA_TRY(vla_prep_finish(&a->prep, a->any_size ? 0 : a->image_size, err));
+	a->image_size = vla_prep_side(&a->prep);
+	return VLA_OK;
 }
 
 vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err)
@@ -61,6 +72,8 @@ static vla_status new_model(const vla_model_opts *opts, vla_model **out, vla_err
 	}
 	m->pool = opts->pool;
 	m->compute = vla_compute_resolve(opts->compute);
+	m->text_mode = opts->text_mode;
+	m->image_size = opts->image_size;
 	*out = m;
 	return VLA_OK;
 }
@@ -69,6 +82,7 @@ static vla_status open_into(vla_model *m, vla_err *err)
 {
 	VLA_TRY(vla_checkpoint_open(m->path, &m->ckpt, err));
 	VLA_TRY(vla_model_load_config(m, m->path, err));
+	VLA_TRY(vla_model_set_text_mode(m, m->text_mode, err));
 	VLA_TRY(vla_model_build(m, NULL, err));
 	VLA_TRY(vla_model_bind(m, err));
 	VLA_TRY(vla_model_ensure(m, "logit_", err));
@@ -195,7 +209,14 @@ const char *vla_model_label(const vla_model *m, size_t i)
 
 size_t vla_model_pixels(const vla_model *m)
 {
-	return (size_t)m->info.image_size * m->info.image_size * 3;
+	return m->info.has_image ? vla_prep_pixels(&m->arch.prep) * 3 : 0;
+}
+
+vla_status vla_model_target(const vla_model *m, uint32_t width, uint32_t height, vla_size *out, vla_err *err)
+{
+	if (!m->info.has_image)
+		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no image tower", m->path);
+	return vla_prep_size(&m->arch.prep, width, height, &out->width, &out->height, err);
 }
 
 uint32_t vla_model_min_side(const vla_model *m)
@@ -203,6 +224,8 @@ uint32_t vla_model_min_side(const vla_model *m)
 	const vla_prep *p = &m->arch.prep;
 	if (!m->info.has_image || p->mode == VLA_RESIZE_NONE)
 		return 0;
+	if (p->mode == VLA_RESIZE_PATCHES)
+		return p->max_patches > UINT16_MAX / p->patch ? UINT16_MAX : p->max_patches * p->patch;
 	return p->width > p->height ? p->width : p->height;
 }
 

@@ -32,9 +32,15 @@ static void build_text(vla_model *m, vla_maker *mk)
 		vla_textnet_init(&m->textnet, mk, "text", &a->textnet);
 		width = a->textnet.block.width;
 	}
+	float std = (float)(1 / sqrt((double)width));
 	if (a->text_project)
-		vla_nn_linear_init(&m->text_projection, mk, "text.projection", width, a->dim, a->text_bias,
-				   (float)(1 / sqrt((double)width)));
+		vla_nn_linear_init(&m->text_projection, mk, "text.projection", width, a->dim, a->text_bias, std);
+	if (a->text_long)
+		vla_nn_linear_init(&m->text_projection_long, mk, "text.projection_long", width, a->dim, a->text_bias,
+				   std);
+	if (a->text_region)
+		vla_nn_linear_init(&m->text_projection_region, mk, "text.projection_region", width, a->dim,
+				   a->text_bias, std);
 }
 
 static uint64_t count_params(const vla_params *ps, const char *prefix)
@@ -83,8 +89,11 @@ static vla_tensor *image_tower(vla_step *g, vla_model *m, vla_tensor *pixels, bo
 		vla_tensor *x = vla_convnet_forward(g, &m->convnet, pixels, m->watch);
 		return pooled ? vla_mean_pool(g, x) : x;
 	}
+	if (pooled)
+		return vla_vit_embed(g, &m->vit, pixels, m->watch);
 	vla_tensor *x = vla_vit_forward(g, &m->vit, pixels, m->watch);
-	return pooled ? vla_vit_pool(g, &m->vit, x) : vla_vit_patches(g, &m->vit, x);
+	uint32_t p = m->arch.vit.patch;
+	return vla_vit_patches(g, &m->vit, x, pixels->dim[1] / p, pixels->dim[2] / p);
 }
 
 vla_tensor *vla_model_image(vla_step *g, vla_model *m, vla_tensor *pixels, vla_output what)
@@ -93,10 +102,13 @@ vla_tensor *vla_model_image(vla_step *g, vla_model *m, vla_tensor *pixels, vla_o
 		return vla_nn_fail(g, VLA_EUNSUPPORTED, "this model has no image tower");
 	if (what == VLA_OUT_LOGITS && !m->arch.classes)
 		return vla_nn_fail(g, VLA_EUNSUPPORTED, "this model has no classifier");
+	if (what == VLA_OUT_DENSE && !m->arch.dense)
+		return vla_nn_fail(g, VLA_EUNSUPPORTED, "this model has no dense maps");
 	if (!pixels || !ensure(g, m, "image."))
 		return NULL;
-	vla_tensor *x = image_tower(g, m, pixels, what != VLA_OUT_TOKENS);
-	if (what == VLA_OUT_EMBED)
+	vla_tensor *x = what == VLA_OUT_DENSE ? vla_vit_dense(g, &m->vit, pixels, m->watch)
+					      : image_tower(g, m, pixels, what != VLA_OUT_TOKENS);
+	if (what == VLA_OUT_EMBED || what == VLA_OUT_DENSE)
 		return vla_model_image_project(g, m, x);
 	return what == VLA_OUT_LOGITS && x ? vla_nn_linear_forward(g, &m->classifier, x) : x;
 }
@@ -114,9 +126,39 @@ vla_tensor *vla_model_text(vla_step *g, vla_model *m, const vla_text_batch *text
 		return vla_nn_fail(g, VLA_EUNSUPPORTED, "this model has no text tower");
 	if (!ensure(g, m, "text."))
 		return NULL;
-	vla_tensor *x = m->arch.text == VLA_TEXT_BAG ? vla_bag_forward(g, &m->bag, texts)
-						     : vla_textnet_forward(g, &m->textnet, texts, m->watch);
-	return m->arch.text_project && x ? vla_nn_linear_forward(g, &m->text_projection, x) : x;
+	if (m->arch.text == VLA_TEXT_BAG) {
+		vla_tensor *x = vla_bag_forward(g, &m->bag, texts);
+		return m->arch.text_project && x ? vla_nn_linear_forward(g, &m->text_projection, x) : x;
+	}
+	bool long_text = m->text_mode == VLA_TEXT_LONG, region = m->text_mode == VLA_TEXT_REGION;
+	vla_tensor *x = vla_textnet_forward(g, &m->textnet, texts, long_text, m->watch);
+	const vla_nn_linear *project = &m->text_projection;
+	if (long_text && m->arch.text_long)
+		project = &m->text_projection_long;
+	else if (region && m->arch.text_region)
+		project = &m->text_projection_region;
+	return m->arch.text_project && x ? vla_nn_linear_forward(g, project, x) : x;
+}
+
+vla_status vla_model_set_text_mode(vla_model *m, vla_text_mode mode, vla_err *err)
+{
+	// Where only long texts have a head, parts of a picture go with the ordinary one.
+	bool has = mode == VLA_TEXT_SHORT || m->arch.text_long;
+	if (!has)
+		return vla_fail(err, VLA_EUNSUPPORTED, "family %s has one kind of texts only", m->family->name);
+	m->text_mode = mode;
+	return VLA_OK;
+}
+
+vla_status vla_text_mode_parse(const char *name, vla_text_mode *out, vla_err *err)
+{
+	static const char *const names[] = { "short", "long", "region" };
+	for (size_t i = 0; i < 3; i++)
+		if (strcmp(name, names[i]) == 0) {
+			*out = (vla_text_mode)i;
+			return VLA_OK;
+		}
+	return vla_fail(err, VLA_EINVAL, "text mode '%s' is not short, long or region", name);
 }
 
 vla_tensor *vla_model_logit_scale(vla_step *g, vla_model *m)

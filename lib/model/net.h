@@ -26,7 +26,8 @@ vla_params *vla_model_params(vla_model *m);
 const json_t *vla_model_config(const vla_model *m);
 
 /* pixels [n, s, s, 3] -> VLA_OUT_TOKENS [n, h, w, c] or [n, t, c]; VLA_OUT_POOLED [n, c]; VLA_OUT_EMBED [n, dim], not
- * normalised; VLA_OUT_LOGITS [n, classes]. s may differ from the configured size for convolutional towers. */
+ * normalised; VLA_OUT_LOGITS [n, classes]; VLA_OUT_DENSE [n, h, w, dim], not normalised. Height and width may differ
+ * from the configured size and from each other. */
 vla_tensor *vla_model_image(vla_step *g, vla_model *m, vla_tensor *pixels, vla_output what);
 /* pooled [n, c] -> [n, dim], not normalised. */
 vla_tensor *vla_model_image_project(vla_step *g, vla_model *m, vla_tensor *pooled);

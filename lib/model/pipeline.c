@@ -13,6 +13,7 @@ enum { RING = 3, MAX_LOADERS = 64 };
 
 struct entry {
 	vla_picture picture;
+	vla_size size; // after preprocessing
 	vla_err why;
 	bool bad;
 };
@@ -36,7 +37,8 @@ struct pipeline {
 	pthread_t thread[MAX_LOADERS];
 	size_t threads;
 	uint32_t rows, grid_h, grid_w, width;
-	float *out; // [size, rows, width]
+	float *out;      // [size, rows, width]
+	vla_size *sizes; // [size] of the pictures that are good
 };
 
 void vla_picture_release(vla_picture *p)
@@ -52,8 +54,10 @@ void vla_picture_release(vla_picture *p)
 	*p = (vla_picture)VLA_PICTURE_INIT;
 }
 
-static vla_status load(struct pipeline *p, vla_picture *pic, vla_image *im, float *pixels, vla_err *err)
+static vla_status load(struct pipeline *p, struct entry *e, vla_image *im, float *pixels)
 {
+	vla_picture *pic = &e->picture;
+	vla_err *err = &e->why;
 	vla_status s = VLA_OK;
 	const vla_image *from = im;
 	if (pic->image.data)
@@ -62,6 +66,8 @@ static vla_status load(struct pipeline *p, vla_picture *pic, vla_image *im, floa
 		s = vla_image_decode(pic->bytes ? pic->bytes : "", pic->nbytes, &p->o->image, im, err);
 	else
 		s = vla_image_load(pic->path, &p->o->image, im, err);
+	if (s == VLA_OK)
+		s = vla_model_target(p->m, from->width, from->height, &e->size, err);
 	if (s == VLA_OK)
 		s = vla_model_preprocess(p->m, from, pixels, err);
 	vla_image_release(&pic->image);
@@ -85,7 +91,7 @@ static void *run_loader(void *arg)
 		size_t at = (size_t)(job % p->size);
 		pthread_mutex_unlock(&p->lock);
 		struct entry *e = &b->entry[at];
-		e->bad = load(p, &e->picture, &im, b->pixels + at * p->each, &e->why) != VLA_OK;
+		e->bad = load(p, e, &im, b->pixels + at * p->each) != VLA_OK;
 		pthread_mutex_lock(&p->lock);
 		b->ready++;
 		pthread_cond_signal(&p->loaded);
@@ -101,7 +107,7 @@ static vla_status fill(struct pipeline *p, struct batch *b, bool *end, vla_err *
 	b->n = b->ready = 0;
 	while (b->n < p->size) {
 		struct entry *e = &b->entry[b->n];
-		*e = (struct entry){ VLA_PICTURE_INIT, VLA_ERR_INIT, false };
+		*e = (struct entry){ VLA_PICTURE_INIT, { 0, 0 }, VLA_ERR_INIT, false };
 		vla_status s = p->o->next(p->o->ctx, &e->picture, err);
 		if (s != VLA_OK) {
 			vla_picture_release(&e->picture);
@@ -133,8 +139,10 @@ static vla_status put(struct pipeline *p, const struct entry *e, float *v, vla_e
 	if (e->bad)
 		return p->o->bad(p->o->ctx, r.id, &e->why, err);
 	r.rows = p->rows;
-	r.grid_h = p->grid_h;
-	r.grid_w = p->grid_w;
+	if (p->grid_h) {
+		vla_model_grid(p->m, e->size, &r.grid_h, &r.grid_w);
+		r.rows = (size_t)r.grid_h * r.grid_w;
+	}
 	r.data = v;
 	r.caption = pic.caption;
 	r.label = pic.label;
@@ -150,10 +158,10 @@ static vla_status compute(struct pipeline *p, struct batch *b, vla_err *err)
 			continue;
 		if (good < i)
 			memcpy(b->pixels + good * p->each, b->pixels + i * p->each, p->each * sizeof(float));
-		good++;
+		p->sizes[good++] = b->entry[i].size;
 	}
 	if (good)
-		VLA_TRY(vla_model_embed_pixels(p->m, b->pixels, good, p->o->what, p->out, err));
+		VLA_TRY(vla_model_embed_sized(p->m, b->pixels, p->sizes, good, p->o->what, p->out, err));
 	float *v = p->out;
 	for (size_t i = 0; i < b->n; i++) {
 		VLA_TRY(put(p, &b->entry[i], v, err));
@@ -204,7 +212,8 @@ static vla_status start(struct pipeline *p, vla_err *err)
 			return vla_nomem(err);
 	}
 	p->out = vla_alloc(p->size, (size_t)p->rows * p->width * sizeof(float));
-	if (!p->out)
+	p->sizes = vla_alloc(p->size, sizeof *p->sizes);
+	if (!p->out || !p->sizes)
 		return vla_nomem(err);
 	while (p->threads < want && p->threads < MAX_LOADERS) {
 		int e = pthread_create(&p->thread[p->threads], NULL, run_loader, p);
@@ -232,6 +241,7 @@ static void finish(struct pipeline *p)
 		free(p->ring[i].pixels);
 	}
 	free(p->out);
+	free(p->sizes);
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->loaded);
 	pthread_mutex_destroy(&p->lock);
@@ -262,16 +272,16 @@ vla_status vla_embed_pictures(vla_model *m, const vla_embed_opts *opts, vla_err 
 
 vla_status vla_embed_header(const vla_model *m, vla_output what, vla_header *h, vla_err *err)
 {
-	static const char *const space[] = { "", "/pooled", "/tokens", "/logits" };
+	static const char *const space[] = { "", "/pooled", "/tokens", "/logits", "" };
 	const vla_model_info *info = vla_model_get_info(m);
 	uint32_t rows = 1, gh, gw, width = info->dim;
 	if (what != VLA_OUT_EMBED)
 		VLA_TRY(vla_model_output_shape(m, what, &rows, &gh, &gw, &width, err));
 	*h = (vla_header)VLA_HEADER_INIT;
-	h->kind = what == VLA_OUT_TOKENS ? VLA_TOKENS : VLA_DENSE;
+	h->kind = what == VLA_OUT_TOKENS || what == VLA_OUT_DENSE ? VLA_TOKENS : VLA_DENSE;
 	h->dtype = VLA_F16;
 	h->dim = width;
-	h->l2 = what == VLA_OUT_EMBED;
+	h->l2 = what == VLA_OUT_EMBED || what == VLA_OUT_DENSE;
 	snprintf(h->model, sizeof h->model, "%s%s", info->fingerprint, space[what]);
 	snprintf(h->compute, sizeof h->compute, "%s", info->compute);
 	return VLA_OK;

@@ -12,6 +12,8 @@ const float vla_mean_half[3] = { 0.5f, 0.5f, 0.5f };
 const float vla_std_half[3] = { 0.5f, 0.5f, 0.5f };
 
 #define MAX_SIDE 16384
+#define LARGEST_GRID 65536  // patches of a picture
+#define LARGEST_BUDGET 1024 // patches, when the budget follows from the picture
 static const char where[] = "preprocessor_config.json";
 
 void vla_prep_init(vla_prep *p, uint32_t size, vla_filter filter, const float mean[3], const float std[3])
@@ -86,6 +88,25 @@ static vla_status read_triple(const json_t *obj, const char *name, float *out, v
 	return VLA_OK;
 }
 
+static vla_status read_patches(vla_prep *p, const json_t *obj, vla_err *err)
+{
+	const json_t *v = json_object_get(obj, "max_num_patches"), *by = json_object_get(obj, "dynamic_max_patches");
+	if (v)
+		VLA_TRY(read_side(v, "max_num_patches", &p->max_patches, err));
+	// Where the flag is absent, a number that is given counts.
+	p->by_picture = json_is_boolean(by) ? json_is_true(by) : p->by_picture && !v;
+	if (p->by_picture)
+		p->max_patches = LARGEST_BUDGET;
+	if ((v = json_object_get(obj, "patch_size"))) {
+		uint32_t patch;
+		VLA_TRY(read_side(v, "patch_size", &patch, err));
+		if (patch != p->patch)
+			return vla_fail(err, VLA_EFORMAT, "%s: 'patch_size' is %u, in config.json %u", where, patch,
+					p->patch);
+	}
+	return VLA_OK;
+}
+
 static bool flag(const json_t *obj, const char *name, bool dflt)
 {
 	const json_t *v = json_object_get(obj, name);
@@ -97,7 +118,9 @@ vla_status vla_prep_read(vla_prep *p, const json_t *obj, bool square_int, vla_er
 	if (!obj)
 		return VLA_OK;
 	const json_t *v = json_object_get(obj, "size");
-	if (v)
+	if (p->mode == VLA_RESIZE_PATCHES)
+		VLA_TRY(read_patches(p, obj, err));
+	else if (v && !json_is_null(v))
 		VLA_TRY(read_size(p, v, square_int, err));
 	if (!flag(obj, "do_resize", true))
 		p->mode = VLA_RESIZE_NONE;
@@ -120,13 +143,43 @@ vla_status vla_prep_read(vla_prep *p, const json_t *obj, bool square_int, vla_er
 	return read_triple(obj, "image_std", p->std, err);
 }
 
+uint32_t vla_prep_side(const vla_prep *p)
+{
+	if (p->mode == VLA_RESIZE_PATCHES) {
+		uint32_t side = (uint32_t)sqrt((double)p->max_patches);
+		return (side ? side : 1) * p->patch;
+	}
+	return p->crop ? p->crop_width : p->width;
+}
+
+size_t vla_prep_pixels(const vla_prep *p)
+{
+	size_t side = vla_prep_side(p);
+	return p->mode == VLA_RESIZE_PATCHES ? (size_t)p->max_patches * p->patch * p->patch : side * side;
+}
+
+void vla_prep_scale(vla_prep *p, uint32_t size)
+{
+	double s = (double)size / vla_prep_side(p);
+	if (p->mode == VLA_RESIZE_PATCHES) {
+		uint64_t side = size / p->patch ? size / p->patch : 1;
+		p->max_patches = side * side > LARGEST_GRID ? LARGEST_GRID : (uint32_t)(side * side);
+		p->by_picture = false;
+		return;
+	}
+	p->width = (uint32_t)lround(p->width * s);
+	p->height = (uint32_t)lround(p->height * s);
+	p->crop_width = p->crop_height = size;
+}
+
 vla_status vla_prep_finish(vla_prep *p, uint32_t size, vla_err *err)
 {
-	bool fits = p->crop ? p->crop_width == size && p->crop_height == size
-			    : p->mode == VLA_RESIZE_SQUASH && p->width == size && p->height == size;
-	if (!fits)
+	uint32_t want = size ? size : vla_prep_side(p);
+	bool fits = p->crop ? p->crop_width == want && p->crop_height == want
+			    : p->mode == VLA_RESIZE_SQUASH && p->width == want && p->height == want;
+	if (!fits && p->mode != VLA_RESIZE_PATCHES)
 		return vla_fail(err, VLA_EFORMAT, "%s: the result is not the %ux%u pictures that config.json asks for",
-				where, size, size);
+				where, want, want);
 	for (int c = 0; c < 3; c++)
 		for (int i = 0; i < 256; i++) {
 			float x = p->rescale ? (float)(i * p->factor) : (float)i;
@@ -137,6 +190,12 @@ vla_status vla_prep_finish(vla_prep *p, uint32_t size, vla_err *err)
 
 json_t *vla_prep_write(const vla_prep *p)
 {
+	if (p->mode == VLA_RESIZE_PATCHES)
+		return json_pack("{s:b, s:i, s:I, s:I, s:b, s:b, s:f, s:b, s:[f,f,f], s:[f,f,f]}", "do_resize", true,
+				 "resample", (int)p->filter, "patch_size", (json_int_t)p->patch, "max_num_patches",
+				 (json_int_t)p->max_patches, "dynamic_max_patches", p->by_picture, "do_rescale",
+				 p->rescale, "rescale_factor", p->factor, "do_normalize", p->normalise, "image_mean",
+				 p->mean[0], p->mean[1], p->mean[2], "image_std", p->std[0], p->std[1], p->std[2]);
 	json_t *size = p->mode == VLA_RESIZE_SHORTEST ? json_pack("{s:I}", "shortest_edge", (json_int_t)p->width)
 						      : json_pack("{s:I, s:I}", "height", (json_int_t)p->height,
 								  "width", (json_int_t)p->width);
@@ -154,15 +213,62 @@ static uint32_t in_proportion(uint32_t size, uint32_t longer, uint32_t shorter)
 	return x > UINT32_MAX ? UINT32_MAX : (uint32_t)x;
 }
 
+// Patches for a picture's own pixels, in the steps of FG-CLIP 2.
+static uint32_t own_budget(const vla_prep *p, uint32_t width, uint32_t height)
+{
+	static const uint32_t steps[] = { 128, 256, 576, 784 };
+	uint64_t n = (uint64_t)(width / p->patch) * (height / p->patch);
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+		if (n <= (i == 0 ? 128 : steps[i]))
+			return steps[i];
+	return LARGEST_BUDGET;
+}
+
+static double whole_patches(double scale, uint32_t size, uint32_t patch)
+{
+	double n = ceil(size * scale / patch);
+	return n < 1 ? 1 : n;
+}
+
+// The largest scale, found by halving, at which the picture covers no more patches than it may.
+static void fill_patches(const vla_prep *p, uint32_t width, uint32_t height, uint32_t *w, uint32_t *h)
+{
+	const double eps = 1e-5;
+	double low = eps / 10, high = 100;
+	uint32_t most = p->by_picture ? own_budget(p, width, height) : p->max_patches;
+	while (high - low >= eps) {
+		double scale = (low + high) / 2;
+		if (whole_patches(scale, height, p->patch) * whole_patches(scale, width, p->patch) <= most)
+			low = scale;
+		else
+			high = scale;
+	}
+	*w = (uint32_t)whole_patches(low, width, p->patch) * p->patch;
+	*h = (uint32_t)whole_patches(low, height, p->patch) * p->patch;
+}
+
+// Size after the resize, before the crop.
+static void resized(const vla_prep *p, uint32_t width, uint32_t height, uint32_t *w, uint32_t *h)
+{
+	*w = p->width;
+	*h = p->height;
+	if (p->mode == VLA_RESIZE_PATCHES) {
+		fill_patches(p, width, height, w, h);
+	} else if (p->mode == VLA_RESIZE_NONE) {
+		*w = width;
+		*h = height;
+	} else if (p->mode == VLA_RESIZE_SHORTEST) {
+		if (width < height)
+			*h = in_proportion(*w, height, width);
+		else
+			*w = in_proportion(*h, width, height);
+	}
+}
+
 static vla_status resize(const vla_prep *p, const vla_image *im, vla_image *out, vla_err *err)
 {
-	uint32_t w = p->width, h = p->height;
-	if (p->mode == VLA_RESIZE_SHORTEST) {
-		if (im->width < im->height)
-			h = in_proportion(w, im->height, im->width);
-		else
-			w = in_proportion(h, im->width, im->height);
-	}
+	uint32_t w, h;
+	resized(p, im->width, im->height, &w, &h);
 	if (w > 65500 || h > 65500)
 		return vla_fail(err, VLA_EUNSUPPORTED, "a picture of %ux%u is too narrow for this model", im->width,
 				im->height);
@@ -173,6 +279,33 @@ static int32_t crop_offset(uint32_t size, uint32_t crop)
 {
 	int64_t d = (int64_t)size - crop;
 	return (int32_t)(d >= 0 ? d / 2 : -((-d + 1) / 2));
+}
+
+vla_status vla_prep_size(const vla_prep *p, uint32_t width, uint32_t height, uint32_t *out_width, uint32_t *out_height,
+			 vla_err *err)
+{
+	if (width == 0 || height == 0)
+		return vla_fail(err, VLA_EINVAL, "a picture of %ux%u", width, height);
+	resized(p, width, height, out_width, out_height);
+	if (p->crop) {
+		*out_width = p->crop_width;
+		*out_height = p->crop_height;
+	}
+	if ((uint64_t)*out_width * *out_height > vla_prep_pixels(p))
+		return vla_fail(err, VLA_EUNSUPPORTED, "a picture of %ux%u does not become one of this model's size",
+				width, height);
+	return VLA_OK;
+}
+
+void vla_prep_box(const vla_prep *p, uint32_t width, uint32_t height, const float box[4], double out[4])
+{
+	uint32_t w, h;
+	resized(p, width, height, &w, &h);
+	double x = p->crop ? crop_offset(w, p->crop_width) : 0, y = p->crop ? crop_offset(h, p->crop_height) : 0;
+	out[0] = (double)box[0] / width * w - x;
+	out[1] = (double)box[1] / height * h - y;
+	out[2] = ((double)box[0] + box[2]) / width * w - x;
+	out[3] = ((double)box[1] + box[3]) / height * h - y;
 }
 
 vla_status vla_prep_run(const vla_prep *p, const vla_image *im, float *out, vla_err *err)

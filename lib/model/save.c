@@ -37,19 +37,6 @@ static void to_stored(const vla_param *p, vla_layout layout, const float *x, flo
 				y[(i * c + h) * k + j] = x[(i * k + j) * c + h];
 }
 
-static void set_shape(vla_ct *t, const vla_param *p, vla_layout layout)
-{
-	const size_t *d = p->dim;
-	t->ndim = layout == VLA_LAYOUT_SAME ? p->ndim : 4;
-	if (layout == VLA_LAYOUT_CONV)
-		memcpy(t->dim, (size_t[]){ d[0], d[3], d[1], d[2] }, 4 * sizeof *d);
-	else if (layout == VLA_LAYOUT_DEPTHWISE)
-		memcpy(t->dim, (size_t[]){ d[2], 1, d[0], d[1] }, 4 * sizeof *d);
-	else
-		memcpy(t->dim, d, p->ndim * sizeof *d);
-	t->n = p->n;
-}
-
 static vla_status add(struct writer *w, char *name, const vla_ct *t, void *memory, vla_err *err)
 {
 	if (!name) {
@@ -101,12 +88,13 @@ static vla_status add_param(struct writer *w, const vla_model *m, vla_param *p, 
 	const float *x = vla_param_f32(p);
 	if (!x)
 		return vla_nomem(err);
-	if (!vla_family_stored_name(m->family, p->name, name, sizeof name, &layout))
+	if (!vla_family_stored_name(m->family, &m->arch, p->name, name, sizeof name, &layout))
 		return vla_fail(err, VLA_EUNSUPPORTED, "family %s has no name for '%s'", m->family->name, p->name);
 	vla_ct t = { .dtype = dtype_of(p, wanted), .data = x };
 	float *moved = NULL;
-	set_shape(&t, p, layout);
-	if (layout != VLA_LAYOUT_SAME) {
+	t.ndim = vla_layout_shape(layout, p, t.dim);
+	t.n = p->n;
+	if (vla_layout_moves(layout)) {
 		if (!(moved = vla_alloc(p->n, sizeof *moved)))
 			return vla_nomem(err);
 		to_stored(p, layout, x, moved);

@@ -5,22 +5,6 @@
 
 #include <math.h>
 
-// Dimensions of p as its layout stores them.
-static unsigned stored_shape(const vla_param *p, vla_layout layout, size_t *dim)
-{
-	const size_t *d = p->dim;
-	if (layout == VLA_LAYOUT_CONV) {
-		memcpy(dim, (size_t[]){ d[0], d[3], d[1], d[2] }, 4 * sizeof *dim);
-		return 4;
-	}
-	if (layout == VLA_LAYOUT_DEPTHWISE) {
-		memcpy(dim, (size_t[]){ d[2], 1, d[0], d[1] }, 4 * sizeof *dim);
-		return 4;
-	}
-	memcpy(dim, d, p->ndim * sizeof *dim);
-	return p->ndim;
-}
-
 static const char *shape_text(char *buf, size_t n, unsigned ndim, const size_t *dim)
 {
 	size_t at = (size_t)snprintf(buf, n, "[");
@@ -33,8 +17,8 @@ static const char *shape_text(char *buf, size_t n, unsigned ndim, const size_t *
 
 static vla_status check_shape(const vla_ct *t, const vla_param *p, vla_layout layout, vla_err *err)
 {
-	size_t dim[VLA_TENSOR_DIMS];
-	unsigned ndim = stored_shape(p, layout, dim);
+	size_t dim[VLA_TENSOR_DIMS + 2];
+	unsigned ndim = vla_layout_shape(layout, p, dim);
 	bool same = t->ndim == ndim;
 	for (unsigned i = 0; same && i < ndim; i++)
 		same = t->dim[i] == dim[i];
@@ -70,7 +54,7 @@ vla_status vla_model_find_tensor(const vla_model *m, const vla_checkpoint *ckpt,
 	char name[256];
 	const char *prefix = m->family->prefix;
 	*out = (vla_binding){ .p = (vla_param *)(uintptr_t)p };
-	if (!vla_family_stored_name(m->family, p->name, name, sizeof name, &out->layout))
+	if (!vla_family_stored_name(m->family, &m->arch, p->name, name, sizeof name, &out->layout))
 		return vla_fail(err, VLA_EUNSUPPORTED, "family %s has no name for '%s'", m->family->name, p->name);
 	out->t = vla_checkpoint_get(ckpt, name);
 	if (!out->t && prefix && strncmp(name, prefix, strlen(prefix)) == 0)
@@ -87,7 +71,7 @@ static bool direct(const vla_binding *b)
 	if (b->t->dtype == VLA_I8)
 		return false;
 	const size_t *d = b->p->dim;
-	return b->layout == VLA_LAYOUT_SAME || (b->layout == VLA_LAYOUT_CONV && d[1] * d[2] == 1);
+	return !vla_layout_moves(b->layout) || (b->layout == VLA_LAYOUT_CONV && d[1] * d[2] == 1);
 }
 
 vla_status vla_model_bind(vla_model *m, vla_err *err)
@@ -129,8 +113,10 @@ static void from_stored(const vla_binding *b, const float *x, float *y)
 static vla_status convert(vla_binding *b, vla_err *err)
 {
 	size_t n = b->p->n;
-	float *x = vla_alloc(n, sizeof *x), *y = b->layout == VLA_LAYOUT_SAME ? NULL : vla_alloc(n, sizeof *y);
-	if (!x || (!y && b->layout != VLA_LAYOUT_SAME)) {
+	float *x = vla_alloc(n, sizeof *x), *y = NULL;
+	if (vla_layout_moves(b->layout))
+		y = vla_alloc(n, sizeof *y);
+	if (!x || (!y && vla_layout_moves(b->layout))) {
 		free(x);
 		free(y);
 		return vla_nomem(err);

@@ -115,19 +115,22 @@ void vla_nn_residual_init(vla_nn_residual *r, vla_maker *mk, const char *name, c
 void vla_nn_residual_release(vla_nn_residual *r);
 vla_tensor *vla_nn_residual_forward(vla_step *g, vla_nn_residual *r, vla_tensor *x);
 
-/* --- pre-norm transformer --- */
+/* --- transformer --- */
 typedef struct vla_nn_attention {
 	vla_nn_linear q, k, v, out;
 	unsigned heads;
 } vla_nn_attention;
 typedef struct vla_nn_mlp {
-	vla_nn_linear fc1, fc2;
+	vla_nn_linear fc1, fc2; /* gated: fc1 makes 2 hidden */
 	vla_act act;
+	bool gated;
 } vla_nn_mlp;
 typedef struct vla_nn_block {
 	vla_nn_norm norm1, norm2;
 	vla_nn_attention attn;
 	vla_nn_mlp mlp;
+	vla_param *scale1, *scale2; /* [width] or NULL: layer scale (Touvron et al. 2021) */
+	bool post_norm;
 } vla_nn_block;
 
 typedef struct vla_nn_block_opts {
@@ -135,16 +138,27 @@ typedef struct vla_nn_block_opts {
 	unsigned heads, layers;
 	vla_act act;
 	float eps;
+	bool post_norm;   /* norms after the sums (BERT), not before the parts */
+	bool layer_scale; /* each part's output times a learnt vector */
+	bool gated;       /* mlp: act(first half of fc1) * second half (Shazeer 2020) */
 } vla_nn_block_opts;
 
 void vla_nn_attention_init(vla_nn_attention *a, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 /* x [n, t, width]; causal and lens [n] (NULL: all) as vla_attention. */
 vla_tensor *vla_nn_attention_forward(vla_step *g, const vla_nn_attention *a, vla_tensor *x, bool causal,
 				     const uint32_t *lens);
+/* Queries from another sequence: x [n, tq, width], from [n, t, width] -> [n, tq, width]. */
+vla_tensor *vla_nn_attention_from(vla_step *g, const vla_nn_attention *a, vla_tensor *x, vla_tensor *from, bool causal,
+				  const uint32_t *lens);
 void vla_nn_mlp_init(vla_nn_mlp *m, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 vla_tensor *vla_nn_mlp_forward(vla_step *g, const vla_nn_mlp *m, vla_tensor *x);
 void vla_nn_block_init(vla_nn_block *b, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
 vla_tensor *vla_nn_block_forward(vla_step *g, const vla_nn_block *b, vla_tensor *x, bool causal, const uint32_t *lens);
+/* The same for some rows only: x [n, t, width], row[i] of sequence i -> [n, 1, width]. */
+vla_tensor *vla_nn_block_forward_row(vla_step *g, const vla_nn_block *b, vla_tensor *x, const uint32_t *row,
+				     bool causal, const uint32_t *lens);
+/* Without mixing of tokens: each token's own value takes the place of the attention's result. Pre-norm only. */
+vla_tensor *vla_nn_block_forward_values(vla_step *g, const vla_nn_block *b, vla_tensor *x);
 
 typedef struct vla_nn_transformer {
 	vla_nn_block *block; /* [layers], owned */
@@ -155,5 +169,26 @@ void vla_nn_transformer_init(vla_nn_transformer *t, vla_maker *mk, const char *n
 void vla_nn_transformer_release(vla_nn_transformer *t);
 vla_tensor *vla_nn_transformer_forward(vla_step *g, const vla_nn_transformer *t, vla_tensor *x, bool causal,
 				       const uint32_t *lens, const vla_watch *watch);
+/* The first `layers` of them. */
+vla_tensor *vla_nn_transformer_begin(vla_step *g, const vla_nn_transformer *t, unsigned layers, vla_tensor *x,
+				     bool causal, const uint32_t *lens, const vla_watch *watch);
+
+/* --- attention pooling (Lee et al. 2019; Zhai et al. 2023): a = attention(query, tokens); a + mlp(norm(a)) --- */
+typedef struct vla_nn_pooler {
+	vla_param *query;      /* [width] */
+	vla_nn_linear in, out; /* in: queries, keys and values, [3 width, width] */
+	unsigned heads;
+	vla_nn_norm norm;
+	vla_nn_mlp mlp;
+} vla_nn_pooler;
+/* Parameters "name.query", "name.in", "name.out", "name.norm", "name.mlp". */
+void vla_nn_pooler_init(vla_nn_pooler *p, vla_maker *mk, const char *name, const vla_nn_block_opts *o);
+/* tokens [n, t, width] -> [n, width] */
+vla_tensor *vla_nn_pooler_forward(vla_step *g, const vla_nn_pooler *p, vla_tensor *tokens, const vla_watch *watch);
+/* Every token asks in the query's place -> [n, t, width] */
+vla_tensor *vla_nn_pooler_dense(vla_step *g, const vla_nn_pooler *p, vla_tensor *tokens);
+
+/* x [1, .., c] n times along the first dimension. */
+vla_tensor *vla_nn_repeat(vla_step *g, vla_tensor *x, size_t n);
 
 #endif

@@ -42,33 +42,48 @@ typedef enum vla_pool_kind {
 	VLA_POOL_LAST,   /* the last token of a text */
 	VLA_POOL_EOS,    /* the first token equal to eos_id */
 	VLA_POOL_MAX_ID, /* the token of the largest id: CLIP's way to find its end token */
+	VLA_POOL_ATTENTION, /* a learnt query over the tokens (vla_nn_pooler) */
 } vla_pool_kind;
 
 typedef struct vla_vit_opts {
-	uint32_t image_size, patch;
+	uint32_t image_size, patch; /* positions are learnt for pictures of this size; others are computed as well */
 	vla_nn_block_opts block;
 	bool class_token, pre_norm, patch_bias;
-	vla_pool_kind pool; /* FIRST (needs class_token) or MEAN, of the normed tokens */
+	vla_pool_kind pool;              /* FIRST (needs class_token), MEAN or ATTENTION, of the normed tokens */
+	uint32_t registers;              /* further tokens after the class token, without a position */
+	vla_grid_filter position_filter; /* how positions follow another grid of patches */
+	bool dense_head;                 /* a pooler whose queries are the tokens makes the dense map */
 } vla_vit_opts;
 
 typedef struct vla_vit {
 	vla_vit_opts o;
-	uint32_t grid;                     /* patches a side */
-	vla_param *patch, *patch_bias;     /* [width, p, p, 3], [width] or NULL */
-	vla_param *class_token, *position; /* [width] or NULL, [1 + grid^2 (or grid^2), width] */
+	uint32_t grid;                 /* positions a side */
+	vla_param *patch, *patch_bias; /* [width, p, p, 3], [width] or NULL */
+	vla_param *class_token;        /* [width] or NULL */
+	vla_param *registers;          /* [registers, width] or NULL */
+	vla_param *position;           /* [1 + grid^2 (or grid^2), width] */
 	vla_nn_norm pre_norm, post_norm;
 	vla_nn_transformer layers;
+	vla_nn_pooler head, dense_head;
 } vla_vit;
 
-/* Parameters "name.patch", "name.class_token", "name.position", "name.pre_norm", "name.layers.N", "name.post_norm". */
+/* Parameters "name.patch", "name.class_token", "name.registers", "name.position", "name.pre_norm", "name.layers.N",
+ * "name.post_norm", "name.head", "name.dense_head". */
 void vla_vit_init(vla_vit *t, vla_maker *mk, const char *name, const vla_vit_opts *o);
 void vla_vit_release(vla_vit *t);
-/* pixels [n, image_size, image_size, 3] -> tokens before the last norm [n, tokens, width], class token first. */
+/* pixels [n, h, w, 3], h and w at least a patch; what does not fill a patch on the right and below is left out ->
+ * tokens before the last norm [n, tokens, width]: class token, registers, patches. */
 vla_tensor *vla_vit_forward(vla_step *g, vla_vit *t, vla_tensor *pixels, const vla_watch *watch);
 /* Those tokens -> [n, width]. */
-vla_tensor *vla_vit_pool(vla_step *g, const vla_vit *t, vla_tensor *tokens);
-/* Those tokens -> the normed patches [n, grid, grid, width]. */
-vla_tensor *vla_vit_patches(vla_step *g, const vla_vit *t, vla_tensor *tokens);
+vla_tensor *vla_vit_pool(vla_step *g, const vla_vit *t, vla_tensor *tokens, const vla_watch *watch);
+/* Those tokens -> the normed patches [n, gh, gw, width]; gh, gw: patches of the picture. */
+vla_tensor *vla_vit_patches(vla_step *g, const vla_vit *t, vla_tensor *tokens, size_t gh, size_t gw);
+/* pixels -> [n, width], as vla_vit_pool(vla_vit_forward()), without the tokens that do not matter. */
+vla_tensor *vla_vit_embed(vla_step *g, vla_vit *t, vla_tensor *pixels, const vla_watch *watch);
+/* pixels -> [n, gh, gw, width]: patches that go with the pooled vector's space. With dense_head that head's output, else
+ * the normed output of a last block in which each patch keeps its own value (Zhou et al., "Extract Free Dense Labels
+ * from CLIP", 2022). */
+vla_tensor *vla_vit_dense(vla_step *g, vla_vit *t, vla_tensor *pixels, const vla_watch *watch);
 
 /* --- text towers; texts are ragged: text i has ids[offset[i] .. offset[i + 1]) --- */
 typedef struct vla_texts {
@@ -91,20 +106,33 @@ typedef struct vla_textnet_opts {
 	uint32_t positions; /* longest text */
 	vla_nn_block_opts block;
 	bool causal;
-	vla_pool_kind pool; /* MEAN, LAST, EOS or MAX_ID */
+	vla_pool_kind pool; /* FIRST, MEAN, LAST, EOS or MAX_ID */
 	uint32_t eos_id;
+	bool padded; /* texts are padded to all positions, and the padding takes part */
+	uint32_t pad_id;
+	bool embed_norm; /* a norm after the positions; with block.post_norm there is none at the end */
+	uint32_t types;  /* rows of a table of token types, of which the first is used; 0: none */
+	/* Long texts (Zhang et al., "Long-CLIP", 2024): positions of their own, the first `keep` from one table and the
+	 * others from another. 0: none. */
+	uint32_t long_positions, keep;
 } vla_textnet_opts;
 
 typedef struct vla_textnet {
 	vla_textnet_opts o;
-	vla_param *token, *position; /* [vocab, width], [positions, width] */
+	vla_param *token, *position;             /* [vocab, width], [positions, width] */
+	vla_param *types;                        /* [types, width] or NULL */
+	vla_param *position_first, *position_rest; /* [long_positions, width] or NULL */
 	vla_nn_transformer layers;
-	vla_nn_norm post_norm;
+	vla_nn_norm embed_norm, post_norm;
 } vla_textnet;
-/* Parameters "name.token.weight", "name.position", "name.layers.N", "name.post_norm". */
+/* Parameters "name.token.weight", "name.position", "name.types", "name.position_first", "name.position_rest",
+ * "name.embed_norm", "name.layers.N", "name.post_norm". */
 void vla_textnet_init(vla_textnet *t, vla_maker *mk, const char *name, const vla_textnet_opts *o);
 void vla_textnet_release(vla_textnet *t);
-/* -> [n, width]. Texts are padded to the longest of the batch; padding is masked. */
-vla_tensor *vla_textnet_forward(vla_step *g, const vla_textnet *t, const vla_texts *texts, const vla_watch *watch);
+/* Longest text, of ordinary or of long ones. */
+uint32_t vla_textnet_positions(const vla_textnet *t, bool long_text);
+/* -> [n, width]. Texts are padded to the longest of the batch and padding is masked, unless o.padded. */
+vla_tensor *vla_textnet_forward(vla_step *g, const vla_textnet *t, const vla_texts *texts, bool long_text,
+				const vla_watch *watch);
 
 #endif

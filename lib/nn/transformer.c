@@ -1,5 +1,6 @@
-/* Pre-norm transformer (Vaswani et al. 2017; norm before each part as in Radford et al. 2019): x += attention(norm(x));
- * x += mlp(norm(x)). Initial values follow CLIP: the projections back into the residual stream shrink with depth. */
+/* Transformer (Vaswani et al. 2017). Norm before each part as in Radford et al. 2019: x += attention(norm(x)); x +=
+ * mlp(norm(x)); or after each sum as in Devlin et al. 2019: x = norm(x + attention(x)); x = norm(x + mlp(x)). Initial
+ * values follow CLIP: the projections back into the residual stream shrink with depth. */
 #include "nn/nn.h"
 
 #include <math.h>
@@ -27,26 +28,41 @@ void vla_nn_attention_init(vla_nn_attention *a, vla_maker *mk, const char *name,
 	a->heads = o->heads;
 }
 
+vla_tensor *vla_nn_attention_from(vla_step *g, const vla_nn_attention *a, vla_tensor *x, vla_tensor *from, bool causal,
+				  const uint32_t *lens)
+{
+	vla_tensor *q = vla_nn_linear_forward(g, &a->q, x);
+	vla_tensor *k = vla_nn_linear_forward(g, &a->k, from);
+	vla_tensor *v = vla_nn_linear_forward(g, &a->v, from);
+	return vla_nn_linear_forward(g, &a->out, vla_attention(g, q, k, v, a->heads, causal, lens));
+}
+
 vla_tensor *vla_nn_attention_forward(vla_step *g, const vla_nn_attention *a, vla_tensor *x, bool causal,
 				     const uint32_t *lens)
 {
-	vla_tensor *q = vla_nn_linear_forward(g, &a->q, x);
-	vla_tensor *k = vla_nn_linear_forward(g, &a->k, x);
-	vla_tensor *v = vla_nn_linear_forward(g, &a->v, x);
-	return vla_nn_linear_forward(g, &a->out, vla_attention(g, q, k, v, a->heads, causal, lens));
+	return vla_nn_attention_from(g, a, x, x, causal, lens);
 }
 
 void vla_nn_mlp_init(vla_nn_mlp *m, vla_maker *mk, const char *name, const vla_nn_block_opts *o)
 {
-	init_part(&m->fc1, mk, name, "fc1", o->width, o->hidden, (float)(1 / sqrt(2.0 * (double)o->width)));
+	init_part(&m->fc1, mk, name, "fc1", o->width, o->gated ? 2 * o->hidden : o->hidden,
+		  (float)(1 / sqrt(2.0 * (double)o->width)));
 	init_part(&m->fc2, mk, name, "fc2", o->hidden, o->width, std_residual(o));
 	m->act = o->act;
+	m->gated = o->gated;
 }
 
 vla_tensor *vla_nn_mlp_forward(vla_step *g, const vla_nn_mlp *m, vla_tensor *x)
 {
 	x = vla_nn_linear_forward(g, &m->fc1, x);
-	x = vla_activation(g, vla_last_use(x), m->act);
+	if (m->gated && x) {
+		size_t half = x->dim[x->ndim - 1] / 2;
+		vla_tensor *gate = vla_slice(g, x, x->ndim - 1, 0, half);
+		gate = vla_activation(g, vla_last_use(gate), m->act);
+		x = vla_mul(g, vla_last_use(gate), vla_slice(g, x, x->ndim - 1, half, half));
+	} else {
+		x = vla_activation(g, vla_last_use(x), m->act);
+	}
 	return vla_nn_linear_forward(g, &m->fc2, x);
 }
 
@@ -61,16 +77,68 @@ void vla_nn_block_init(vla_nn_block *b, vla_maker *mk, const char *name, const v
 	vla_nn_norm_init(&b->norm2, mk, full, o->width, o->eps);
 	snprintf(full, sizeof full, "%s.mlp", name);
 	vla_nn_mlp_init(&b->mlp, mk, full, o);
+	b->scale1 = b->scale2 = NULL;
+	if (o->layer_scale) {
+		b->scale1 = vla_make(mk, VLA_FILL_ONE, 0, name, "scale1", 1, &o->width);
+		b->scale2 = vla_make(mk, VLA_FILL_ONE, 0, name, "scale2", 1, &o->width);
+	}
+	b->post_norm = o->post_norm;
+}
+
+// x + scale * y, then the norm of a post-norm block.
+static vla_tensor *add_part(vla_step *g, const vla_nn_block *b, const vla_nn_norm *norm, const vla_param *scale,
+			    vla_tensor *x, vla_tensor *y)
+{
+	if (scale)
+		y = vla_mul(g, vla_last_use(y), vla_use(g, (vla_param *)(uintptr_t)scale));
+	x = vla_add(g, vla_last_use(y), x);
+	return b->post_norm ? vla_nn_norm_forward(g, norm, x) : x;
+}
+
+static vla_tensor *mlp_part(vla_step *g, const vla_nn_block *b, vla_tensor *x)
+{
+	vla_tensor *y = b->post_norm ? x : vla_nn_norm_forward(g, &b->norm2, x);
+	return add_part(g, b, &b->norm2, b->scale2, x, vla_nn_mlp_forward(g, &b->mlp, y));
 }
 
 vla_tensor *vla_nn_block_forward(vla_step *g, const vla_nn_block *b, vla_tensor *x, bool causal, const uint32_t *lens)
 {
-	vla_tensor *y = vla_nn_norm_forward(g, &b->norm1, x);
+	vla_tensor *y = b->post_norm ? x : vla_nn_norm_forward(g, &b->norm1, x);
 	y = vla_nn_attention_forward(g, &b->attn, y, causal, lens);
-	x = vla_add(g, vla_last_use(y), x);
-	y = vla_nn_norm_forward(g, &b->norm2, x);
-	y = vla_nn_mlp_forward(g, &b->mlp, y);
-	return vla_add(g, vla_last_use(y), x);
+	return mlp_part(g, b, add_part(g, b, &b->norm1, b->scale1, x, y));
+}
+
+// Row at[i] of sequence i, [n, t, w] -> [n, 1, w].
+static vla_tensor *take_rows(vla_step *g, vla_tensor *x, const uint32_t *at)
+{
+	if (!x)
+		return NULL;
+	size_t n = x->dim[0], t = x->dim[1], w = x->dim[2];
+	x = vla_reshape(g, x, 2, (size_t[]){ n * t, w });
+	return vla_reshape(g, vla_gather_rows(g, x, at, n), 3, (size_t[]){ n, 1, w });
+}
+
+vla_tensor *vla_nn_block_forward_row(vla_step *g, const vla_nn_block *b, vla_tensor *x, const uint32_t *row,
+				     bool causal, const uint32_t *lens)
+{
+	size_t n = x ? x->dim[0] : 0;
+	uint32_t *at = vla_nn_scratch(g, n, sizeof *at), *see = vla_nn_scratch(g, n, sizeof *see);
+	if (!at || !see || !x)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		at[i] = (uint32_t)(i * x->dim[1] + row[i]);
+		see[i] = causal ? row[i] + 1 : lens ? lens[i] : (uint32_t)x->dim[1];
+	}
+	vla_tensor *y = b->post_norm ? x : vla_nn_norm_forward(g, &b->norm1, x);
+	y = vla_nn_attention_from(g, &b->attn, take_rows(g, y, at), y, false, see);
+	return mlp_part(g, b, add_part(g, b, &b->norm1, b->scale1, take_rows(g, x, at), y));
+}
+
+vla_tensor *vla_nn_block_forward_values(vla_step *g, const vla_nn_block *b, vla_tensor *x)
+{
+	vla_tensor *y = vla_nn_linear_forward(g, &b->attn.v, vla_nn_norm_forward(g, &b->norm1, x));
+	y = vla_nn_linear_forward(g, &b->attn.out, y);
+	return mlp_part(g, b, add_part(g, b, &b->norm1, b->scale1, x, y));
 }
 
 void vla_nn_transformer_init(vla_nn_transformer *t, vla_maker *mk, const char *name, const vla_nn_block_opts *o)
@@ -99,7 +167,13 @@ void vla_nn_transformer_release(vla_nn_transformer *t)
 vla_tensor *vla_nn_transformer_forward(vla_step *g, const vla_nn_transformer *t, vla_tensor *x, bool causal,
 				       const uint32_t *lens, const vla_watch *watch)
 {
-	for (unsigned i = 0; i < t->layers && x; i++) {
+	return vla_nn_transformer_begin(g, t, t->layers, x, causal, lens, watch);
+}
+
+vla_tensor *vla_nn_transformer_begin(vla_step *g, const vla_nn_transformer *t, unsigned layers, vla_tensor *x,
+				     bool causal, const uint32_t *lens, const vla_watch *watch)
+{
+	for (unsigned i = 0; i < layers && x; i++) {
 		vla_arena_mark mark = vla_scope_begin(g);
 		x = vla_nn_block_forward(g, &t->block[i], x, causal, lens);
 		x = vla_scope_end(g, mark, x);

@@ -15,7 +15,8 @@ struct eval {
 	size_t dim;
 	float *image;   // [d.n, dim]
 	bool *readable; // [d.n]
-	float *pixels;  // [BATCH, size, size, 3]
+	float *pixels;  // [BATCH, vla_model_pixels]
+	vla_size size[BATCH];
 	size_t begin;
 	FILE *out;
 	const char *stage;
@@ -47,10 +48,14 @@ static void load_range(void *ctx, size_t begin, size_t end, unsigned worker)
 		bool good = ex->picture != VLA_NONE &&
 			    vla_picture_load(&e->d.picture[ex->picture], vla_model_min_side(e->t->model), &im, NULL) ==
 				    VLA_OK &&
+			    vla_model_target(e->t->model, im.width, im.height, &e->size[i], NULL) == VLA_OK &&
 			    vla_model_preprocess(e->t->model, &im, out, NULL) == VLA_OK;
 		e->readable[e->begin + i] = good;
-		if (!good)
+		if (!good) {
+			uint32_t side = vla_model_get_info(e->t->model)->image_size;
+			e->size[i] = (vla_size){ side, side };
 			memset(out, 0, vla_model_pixels(e->t->model) * sizeof *out);
+		}
 	}
 	vla_image_release(&im);
 }
@@ -60,8 +65,8 @@ static vla_status embed_pictures(struct eval *e)
 	for (e->begin = 0; e->begin < e->d.n; e->begin += BATCH) {
 		size_t n = e->d.n - e->begin < BATCH ? e->d.n - e->begin : BATCH;
 		vla_parallel(e->t->o->pool, n, 1, load_range, e);
-		VLA_TRY(vla_model_embed_pixels(e->t->model, e->pixels, n, VLA_OUT_EMBED, e->image + e->begin * e->dim,
-					       e->err));
+		VLA_TRY(vla_model_embed_sized(e->t->model, e->pixels, e->size, n, VLA_OUT_EMBED,
+					      e->image + e->begin * e->dim, e->err));
 	}
 	return VLA_OK;
 }

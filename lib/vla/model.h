@@ -33,23 +33,32 @@ typedef enum vla_compute {
 	VLA_COMPUTE_INT8
 } vla_compute;
 
+/* What kind of texts a model is to embed, where its family has further heads for them (FG-CLIP). */
+typedef enum vla_text_mode {
+	VLA_TEXT_SHORT = 0, /* captions */
+	VLA_TEXT_LONG,      /* descriptions of many sentences */
+	VLA_TEXT_REGION     /* phrases for parts of a picture */
+} vla_text_mode;
+
 typedef struct vla_model_opts {
 	vla_pool *pool; /* NULL: one thread */
 	vla_compute compute;
+	vla_text_mode text_mode;
+	uint32_t image_size; /* side of the pictures that the image tower sees; 0: as the model's files say */
 } vla_model_opts;
 
 #define VLA_MODEL_OPTS_INIT \
 	{ \
-		NULL, VLA_COMPUTE_AUTO \
+		NULL, VLA_COMPUTE_AUTO, VLA_TEXT_SHORT, 0 \
 	}
 
 typedef struct vla_model_info {
-	const char *family;      /* "clip", "mobilenet_v2", "vla_dual" */
+	const char *family;      /* "clip", "siglip", "vla_dual", ... */
 	const char *path;        /* directory it came from */
 	const char *fingerprint; /* "family:16 hex digits" over config and weights */
 	const char *compute;     /* "f32", "bf16", "int8": what auto became */
 	uint32_t dim;            /* numbers an embedding */
-	uint32_t image_size;     /* pixels a side; 0 without an image tower */
+	uint32_t image_size;     /* pixels a side (about, when sizes vary); 0 without an image tower */
 	bool has_image, has_text;
 	float logit_scale; /* multiplier, not its logarithm; 1 when the family has none */
 	float logit_bias;  /* 0 when the family has none */
@@ -67,11 +76,18 @@ VLA_API const vla_model_info *vla_model_get_info(const vla_model *m);
 /* Class names of a classifier (config id2label), for zero-shot and for reports; NULL when out of range. */
 VLA_API const char *vla_model_label(const vla_model *m, size_t i);
 
-/* Floats that preprocess writes for one picture. */
+/* Floats that preprocess writes for one picture, at most. */
 VLA_API size_t vla_model_pixels(const vla_model *m);
+typedef struct vla_size {
+	uint32_t width, height;
+} vla_size;
+/* The size in pixels that a picture has after preprocessing: image_size square, but for models that keep a picture's
+ * proportions (SigLIP 2 NaFlex, FG-CLIP 2). Thread-safe. */
+VLA_API vla_status vla_model_target(const vla_model *m, uint32_t width, uint32_t height, vla_size *out,
+				    vla_err *err) VLA_MUST_USE;
 /* Short side below which a decoder must not reduce a picture for this model (vla_image_opts.min_side). */
 VLA_API uint32_t vla_model_min_side(const vla_model *m);
-/* Resize, crop and normalise as the model's preprocessing says: out is [image_size, image_size, 3].
+/* Resize, crop and normalise as the model's preprocessing says: out is [height, width, 3] of vla_model_target.
  * Thread-safe. */
 VLA_API vla_status vla_model_preprocess(const vla_model *m, const vla_image *im, float *out, vla_err *err) VLA_MUST_USE;
 
@@ -79,16 +95,33 @@ typedef enum vla_output {
 	VLA_OUT_EMBED = 0, /* [n, dim], unit length: the shared space */
 	VLA_OUT_POOLED,    /* [n, pooled width]: before the projection */
 	VLA_OUT_TOKENS,    /* [n, tokens, width]: the grid before pooling */
-	VLA_OUT_LOGITS     /* [n, classes] of a classifier */
+	VLA_OUT_LOGITS,    /* [n, classes] of a classifier */
+	VLA_OUT_DENSE      /* [n, patches, dim], unit length: patches in the shared space */
 } vla_output;
 
-/* Rows and width of an image output for one picture; VLA_EUNSUPPORTED when the family lacks it. */
+/* Rows and width of an image output for one picture; where sizes vary the most rows, and the grid of a square picture.
+ * VLA_EUNSUPPORTED when the family lacks the output. */
 VLA_API vla_status vla_model_output_shape(const vla_model *m, vla_output what, uint32_t *rows, uint32_t *grid_h,
 					  uint32_t *grid_w, uint32_t *width, vla_err *err) VLA_MUST_USE;
 
 /* pixels: [n, image_size, image_size, 3] from vla_model_preprocess. out: [n, rows, width]. */
 VLA_API vla_status vla_model_embed_pixels(vla_model *m, const float *pixels, size_t n, vla_output what, float *out,
 					  vla_err *err) VLA_MUST_USE;
+/* Pictures of their own sizes: those of vla_model_target, picture i at pixels + i * vla_model_pixels. size NULL: all of
+ * image_size. Its output begins at out + i * rows * width (vla_model_output_shape); of tokens and dense maps
+ * vla_model_grid says how many rows there are. */
+VLA_API vla_status vla_model_embed_sized(vla_model *m, const float *pixels, const vla_size *size, size_t n,
+					 vla_output what, float *out, vla_err *err) VLA_MUST_USE;
+/* Rows and columns of the map of a preprocessed picture. */
+VLA_API void vla_model_grid(const vla_model *m, vla_size size, uint32_t *grid_h, uint32_t *grid_w);
+/* Parts of one picture, for models with VLA_OUT_DENSE: pixels of vla_model_target's size, from a picture of size
+ * `picture`; box [n, 4] of x, y, width, height on that picture, in its pixels. out: [n, dim], unit length. */
+VLA_API vla_status vla_model_embed_regions(vla_model *m, const float *pixels, vla_size picture, const float *box,
+					   size_t n, float *out, vla_err *err) VLA_MUST_USE;
+/* VLA_EUNSUPPORTED when the model has no head for this kind of text. */
+VLA_API vla_status vla_model_set_text_mode(vla_model *m, vla_text_mode mode, vla_err *err) VLA_MUST_USE;
+/* "short", "long" or "region". */
+VLA_API vla_status vla_text_mode_parse(const char *name, vla_text_mode *out, vla_err *err) VLA_MUST_USE;
 /* out: [n, dim], unit length. Each text runs at its own length where the family allows it. */
 VLA_API vla_status vla_model_embed_texts(vla_model *m, const char *const *texts, size_t n, float *out,
 					 vla_err *err) VLA_MUST_USE;

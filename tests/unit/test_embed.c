@@ -217,7 +217,7 @@ int main(void)
 		if (vla_image_save(path, &im, &err) != VLA_OK)
 			return 2;
 	}
-	vla_model_opts o = { pool, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = pool, .compute = VLA_COMPUTE_F32 };
 	json_t *j = json_loads(config, 0, NULL);
 	if (!j || vla_model_create(j, NULL, &o, 1, &m, &err) != VLA_OK) {
 		note("%s", err.msg);

@@ -137,7 +137,7 @@ static void test_golden(void)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_model *m = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	if (!golden_open(&want, DIR, "expected.safetensors"))
 		return;
 	float image[NPICTURES * 40], text[NTEXTS * 40];
@@ -160,7 +160,7 @@ static void test_small(void)
 	vla_err err = VLA_ERR_INIT;
 	char dir[] = "/tmp/vla-test-clip-XXXXXX", file[64];
 	vla_model *m = NULL, *r = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	json_t *config = json_pack("{s:s, s:i, s:{s:i,s:i,s:i,s:i,s:i}, s:{s:i,s:i,s:i,s:i,s:i,s:i}}", "model_type",
 				   "clip", "projection_dim", 16, "text_config", "hidden_size", 16, "intermediate_size",
 				   32, "num_hidden_layers", 1, "num_attention_heads", 2, "vocab_size", 20,

@@ -38,7 +38,7 @@ static vla_model *make(const char *text, uint64_t seed)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_model *m = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	json_t *config = parse(text);
 	if (vla_model_create(config, tok, &o, seed, &m, &err) != VLA_OK)
 		note("%s", err.msg);
@@ -84,7 +84,7 @@ static void test_round_trip(const char *what, const char *config)
 	static const vla_dtype types[] = { VLA_F32, VLA_F16, VLA_BF16, VLA_I8 };
 	static const double floor[] = { 1, 0.9999, 0.999, 0.99 };
 	vla_err err = VLA_ERR_INIT;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	float a[3 * 24], b[NTEXTS * 24], c[3 * 24], d[NTEXTS * 24];
 	vla_model *m = make(config, 7), *same = make(config, 7), *other = make(config, 8);
 	if (!ok(embed(m, a, b), "%s: made from its configuration", what))
@@ -191,7 +191,7 @@ static void test_training(const char *what, const char *config, float rate, int 
 	for (int i = 0; i < steps; i++)
 		last = train_step(m, &tape, arena, rate);
 	ok(isfinite(first) && last < first * 0.5, "%s: the loss falls (%g to %g)", what, first, last);
-	vla_model_opts mo = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts mo = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	good = embed(m, after, text) && vla_model_save(m, dir, VLA_F32, &err) == VLA_OK &&
 	       vla_model_open(dir, &mo, &r, &err) == VLA_OK && embed(r, read, text);
 	ok(good && memcmp(before, after, sizeof after) != 0, "%s: inference sees the new weights %s", what, err.msg);

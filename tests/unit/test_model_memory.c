@@ -19,7 +19,7 @@ static char tok[] = "/tmp/vla-test-mem-XXXXXX", dir[64], config_path[64];
 static vla_status make(vla_err *err)
 {
 	vla_model *m = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	VLA_TRY(vla_model_new(config_path, tok, &o, 1, &m, err));
 	vla_status st = vla_model_save(m, dir, VLA_I8, err);
 	vla_model_close(m);
@@ -38,7 +38,7 @@ static vla_status use(vla_err *err)
 	static const float pixels[16 * 16 * 3];
 	float v[2 * 8];
 	vla_model *m = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	VLA_TRY(vla_model_open(dir, &o, &m, err));
 	vla_status st = vla_model_embed_texts(m, texts, 2, v, err);
 	if (st == VLA_OK)

@@ -97,7 +97,7 @@ static void test_real(void)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_model *m = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	if (!golden_open(&want, DIR, "golden.safetensors"))
 		return;
 	want.absolute = true; // within 1e-4
@@ -119,7 +119,7 @@ static void test_small(void)
 	vla_err err = VLA_ERR_INIT;
 	char dir[] = "/tmp/vla-test-mb-XXXXXX", file[64];
 	vla_model *m = NULL, *m2 = NULL;
-	vla_model_opts o = { NULL, VLA_COMPUTE_F32 };
+	vla_model_opts o = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
 	json_t *config = json_pack("{s:s, s:i, s:f, s:b, s:{s:s, s:s}}", "model_type", "mobilenet_v2", "image_size", 64,
 				   "depth_multiplier", 0.25, "tf_padding", 0, "id2label", "0", "cat", "1", "dog");
 	static float x[2 * 64 * 64 * 3], a[2 * 1280], b[2 * 1280];
