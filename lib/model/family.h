@@ -21,7 +21,6 @@ typedef struct vla_arch {
 	bool image_project, image_bias, text_project, text_bias;
 	bool dense;                  /* patches of the image tower can be brought into the shared space */
 	bool text_long, text_region; /* texts have further projections */
-	bool lower;                  /* texts are lower-cased before they are split */
 	bool any_size;               /* pictures may have another size than the one that positions are learnt for */
 	const struct vla_name_rule *rules; /* in the place of the family's, or NULL */
 	bool logit_scale, logit_bias, sigmoid;

@@ -255,7 +255,7 @@ static void refuse(const char *what, const char *text, const char *part)
 
 static void test_refused(void)
 {
-	refuse("unknown family", "{ 'model_type': 'clop' }", "vla_dual, clip, mobilenet_v2");
+	refuse("unknown family", "{ 'model_type': 'clop' }", "vla_dual, clip, siglip");
 	refuse("no towers", "{ 'model_type': 'vla_dual', 'dim': 8 }", "neither");
 	refuse("no dim", "{ 'model_type': 'vla_dual' }", "'dim' is missing");
 	refuse("misspelt key", "{ 'model_type': 'vla_dual', 'dim': 8, 'logit_scal': 3 }", "nearest: 'logit_scale'");
