@@ -222,8 +222,8 @@ vla_tensor *vla_reshape(vla_step *g, vla_tensor *x, unsigned ndim, const size_t 
 vla_tensor *vla_transpose(vla_step *g, vla_tensor *x, unsigned a, unsigned b);         /* swaps two dimensions */
 vla_tensor *vla_concat(vla_step *g, vla_tensor *const *x, size_t n, unsigned axis);
 vla_tensor *vla_slice(vla_step *g, vla_tensor *x, unsigned axis, size_t begin, size_t count);
-/* Another resolution of a map x [h, w, c] -> [oh, ow, c]: samples at pixel centres. The smooth filters widen when the map
- * shrinks; bicubic is Keys' with a = -0.75, the smooth one with -0.5. */
+/* Another resolution of a map x [h, w, c] -> [oh, ow, c]: samples at pixel centres. The smooth filters widen when the
+ * map shrinks; bicubic is Keys' with a = -0.75, the smooth one with -0.5. */
 typedef enum vla_grid_filter {
 	VLA_GRID_BICUBIC,
 	VLA_GRID_BICUBIC_SMOOTH,

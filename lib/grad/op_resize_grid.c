@@ -1,7 +1,7 @@
-/* Another resolution of a map [h, w, c], for learnt positions on pictures of another size: two passes with short filters,
- * columns first. Filters follow PyTorch's interpolate with align_corners false: bicubic (Keys 1981, a = -0.75) with the
- * border repeated, and the widened ("antialias") bicubic (a = -0.5) and bilinear, whose weights beyond the border are
- * dropped and the others made to sum to one. */
+/* Another resolution of a map [h, w, c], for learnt positions on pictures of another size: two passes with short
+ * filters, columns first. Filters follow PyTorch's interpolate with align_corners false: bicubic (Keys 1981, a = -0.75)
+ * with the border repeated, and the widened ("antialias") bicubic (a = -0.5) and bilinear, whose weights beyond the
+ * border are dropped and the others made to sum to one. */
 #include "grad/op.h"
 
 #include <math.h>
@@ -38,7 +38,8 @@ static void fill_plain(struct filter *f, size_t i, size_t in, double scale)
 
 static void fill_smooth(struct filter *f, size_t i, size_t in, double scale, bool bicubic)
 {
-	double stretch = scale > 1 ? scale : 1, support = (bicubic ? 2 : 1) * stretch, center = scale * ((double)i + 0.5);
+	double stretch = scale > 1 ? scale : 1, support = (bicubic ? 2 : 1) * stretch,
+	       center = scale * ((double)i + 0.5);
 	double sum = 0, w[2] = { floor(center - support + 0.5), floor(center + support + 0.5) };
 	size_t first = w[0] < 0 ? 0 : (size_t)w[0], end = w[1] > (double)in ? in : (size_t)w[1];
 	for (int pass = 0; pass < 2; pass++)

@@ -95,7 +95,9 @@ static vla_status roi_backward(vla_step *g, vla_node *nd, vla_err *err)
 
 static bool roi_sample(vla_step *g, vla_rng *rng, unsigned i, vla_tensor **out)
 {
-	static const float box[][4] = { { 0.2f, 0.4f, 2.9f, 1.7f }, { 1, 1, 1, 1 }, { -0.7f, 0, 4.5f, 3 }, { 3, 2, 9, 9 } };
+	static const float box[][4] = {
+		{ 0.2f, 0.4f, 2.9f, 1.7f }, { 1, 1, 1, 1 }, { -0.7f, 0, 4.5f, 3 }, { 3, 2, 9, 9 }
+	};
 	if (i > 1)
 		return false;
 	vla_tensor *x = vla_sample_normal(g, rng, 3, i ? (size_t[]){ 1, 1, 2 } : (size_t[]){ 3, 4, 2 });

@@ -20,7 +20,8 @@ static const vla_name_rule rules[] = {
 
 static vla_status read_text(const json_t *config, const vla_checkpoint *ckpt, vla_arch *a, vla_err *err)
 {
-	const vla_ct *far = ckpt ? vla_checkpoint_get(ckpt, "text_model.embeddings.position_embedding_res.weight") : NULL;
+	const vla_ct *far =
+		ckpt ? vla_checkpoint_get(ckpt, "text_model.embeddings.position_embedding_res.weight") : NULL;
 	vla_hf_tower t = { .width = 512,
 			   .hidden = 2048,
 			   .heads = 8,

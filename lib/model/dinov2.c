@@ -1,7 +1,7 @@
 /* DINOv2, an image tower (model_type dinov2): Oquab et al., "DINOv2: Learning Robust Visual Features without
- * Supervision", 2023; with registers (dinov2_with_registers): Darcet et al., "Vision Transformers Need Registers", 2024.
- * The embedding is the class token after the last norm. Pictures have the size that their preprocessing gives them, not
- * the one that positions were learnt for. */
+ * Supervision", 2023; with registers (dinov2_with_registers): Darcet et al., "Vision Transformers Need Registers",
+ * 2024. The embedding is the class token after the last norm. Pictures have the size that their preprocessing gives
+ * them, not the one that positions were learnt for. */
 #include "model/hf.h"
 
 #define LAYER "dinov2.encoder.layer.#."

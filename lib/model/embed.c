@@ -6,7 +6,7 @@
 
 #define CONV_CHUNK 8 // pictures: the maps of a convolutional tower are to stay near the cache
 #define VIT_CHUNK 32
-#define VIT_TOKENS 8192 // patches of a chunk
+#define VIT_TOKENS 8192  // patches of a chunk
 #define TEXT_CHUNK 64    // texts
 #define TOKEN_CHUNK 4096 // tokens of a batch, padding included
 

@@ -4,8 +4,8 @@
 #include <ctype.h>
 
 static const vla_family *const families[] = {
-	&vla_family_dual,    &vla_family_clip,         &vla_family_siglip, &vla_family_siglip2,
-	&vla_family_fgclip2, &vla_family_chinese_clip, &vla_family_dinov2, &vla_family_dinov2_with_registers,
+	&vla_family_dual,         &vla_family_clip,         &vla_family_siglip, &vla_family_siglip2,
+	&vla_family_fgclip2,      &vla_family_chinese_clip, &vla_family_dinov2, &vla_family_dinov2_with_registers,
 	&vla_family_mobilenet_v2,
 };
 #define NFAMILIES (sizeof families / sizeof families[0])

@@ -36,7 +36,7 @@ typedef struct vla_arch {
 /* How a tensor is stored, where that differs from grad.h's layout. */
 typedef enum vla_layout {
 	VLA_LAYOUT_SAME,
-	VLA_LAYOUT_CONV,     /* stored [out, in, kh, kw], used [out, kh, kw, in] */
+	VLA_LAYOUT_CONV,      /* stored [out, in, kh, kw], used [out, kh, kw, in] */
 	VLA_LAYOUT_DEPTHWISE, /* stored [c, 1, kh, kw], used [kh, kw, c] */
 	/* The same numbers in the same order under another shape: */
 	VLA_LAYOUT_FLAT, /* stored [out, all others] */

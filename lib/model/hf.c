@@ -2,8 +2,14 @@
 #include "model/hf.h"
 
 #define AT(field) offsetof(vla_hf_tower, field)
-#define U32(name, field, min, max) { name, VLA_KEY_U32, AT(field), 0, min, max, NULL }
-#define SIZE(name, field, max) { name, VLA_KEY_SIZE, AT(field), 0, 1, max, NULL }
+#define U32(name, field, min, max) \
+	{ \
+		name, VLA_KEY_U32, AT(field), 0, min, max, NULL \
+	}
+#define SIZE(name, field, max) \
+	{ \
+		name, VLA_KEY_SIZE, AT(field), 0, 1, max, NULL \
+	}
 
 static const vla_key keys[] = {
 	SIZE("hidden_size", width, 65536),

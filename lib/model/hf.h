@@ -10,10 +10,10 @@ typedef struct vla_hf_tower {
 	uint32_t heads, layers;
 	vla_act act;
 	float eps;
-	uint32_t image_size, patch, patches;                            /* pictures; patches: of the learnt positions */
-	uint32_t vocab, positions, eos, pad, types;                     /* texts */
-	uint32_t projection;                                            /* numbers an embedding; 0: not said */
-	uint32_t keep, long_positions;                                  /* of long texts */
+	uint32_t image_size, patch, patches;        /* pictures; patches: of the learnt positions */
+	uint32_t vocab, positions, eos, pad, types; /* texts */
+	uint32_t projection;                        /* numbers an embedding; 0: not said */
+	uint32_t keep, long_positions;              /* of long texts */
 	bool qkv_bias, gated;
 	float mlp_ratio;
 	uint32_t registers;
@@ -30,7 +30,10 @@ vla_status vla_hf_vit(const vla_hf_tower *t, const char *where, vla_arch *a, vla
 /* CLIP's image tower from vision_config. */
 vla_status vla_hf_clip_vision(const json_t *config, vla_arch *a, vla_err *err) VLA_MUST_USE;
 
-#define VLA_RULE(ours, stored) { ours, stored, VLA_LAYOUT_SAME }
+#define VLA_RULE(ours, stored) \
+	{ \
+		ours, stored, VLA_LAYOUT_SAME \
+	}
 /* Layers as most families name them: `ours` and `stored` are the towers' names. */
 #define VLA_HF_LAYER_RULES(ours, stored) \
 	VLA_RULE(ours ".layers.#.norm1.~", stored ".encoder.layers.#.layer_norm1.~"), \

@@ -29,7 +29,10 @@
 		VLA_RULE("text.projection.~", "text_model.head.~"), \
 		VLA_RULE("text.projection_long.~", "longtext_head.~"), \
 		VLA_RULE("text.projection_region.~", "boxtext_head.~"), VLA_RULE("logit_scale", "logit_scale"), \
-		VLA_RULE("logit_bias", "logit_bias"), { NULL, NULL, VLA_LAYOUT_SAME }
+		VLA_RULE("logit_bias", "logit_bias"), \
+	{ \
+		NULL, NULL, VLA_LAYOUT_SAME \
+	}
 
 static const vla_name_rule fixed_rules[] = {
 	{ "image.patch.weight", "vision_model.embeddings.patch_embedding.weight", VLA_LAYOUT_CONV },

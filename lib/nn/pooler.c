@@ -1,6 +1,6 @@
-/* Attention pooling: a learnt query attends to all tokens and its result goes through a residual MLP. The query itself is
- * not added to the result. Follows the pooling head of SigLIP (Zhai et al. 2023), after Lee et al., "Set Transformer",
- * 2019. */
+/* Attention pooling: a learnt query attends to all tokens and its result goes through a residual MLP. The query itself
+ * is not added to the result. Follows the pooling head of SigLIP (Zhai et al. 2023), after Lee et al., "Set
+ * Transformer", 2019. */
 #include "nn/nn.h"
 
 #include <math.h>

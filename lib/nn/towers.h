@@ -37,11 +37,11 @@ uint32_t vla_convnet_grid(const vla_convnet *t, uint32_t size);
 
 /* --- vision transformer (Dosovitskiy et al. 2021) --- */
 typedef enum vla_pool_kind {
-	VLA_POOL_MEAN,   /* of all tokens */
-	VLA_POOL_FIRST,  /* the class token */
-	VLA_POOL_LAST,   /* the last token of a text */
-	VLA_POOL_EOS,    /* the first token equal to eos_id */
-	VLA_POOL_MAX_ID, /* the token of the largest id: CLIP's way to find its end token */
+	VLA_POOL_MEAN,      /* of all tokens */
+	VLA_POOL_FIRST,     /* the class token */
+	VLA_POOL_LAST,      /* the last token of a text */
+	VLA_POOL_EOS,       /* the first token equal to eos_id */
+	VLA_POOL_MAX_ID,    /* the token of the largest id: CLIP's way to find its end token */
 	VLA_POOL_ATTENTION, /* a learnt query over the tokens (vla_nn_pooler) */
 } vla_pool_kind;
 
@@ -80,9 +80,9 @@ vla_tensor *vla_vit_pool(vla_step *g, const vla_vit *t, vla_tensor *tokens, cons
 vla_tensor *vla_vit_patches(vla_step *g, const vla_vit *t, vla_tensor *tokens, size_t gh, size_t gw);
 /* pixels -> [n, width], as vla_vit_pool(vla_vit_forward()), without the tokens that do not matter. */
 vla_tensor *vla_vit_embed(vla_step *g, vla_vit *t, vla_tensor *pixels, const vla_watch *watch);
-/* pixels -> [n, gh, gw, width]: patches that go with the pooled vector's space. With dense_head that head's output, else
- * the normed output of a last block in which each patch keeps its own value (Zhou et al., "Extract Free Dense Labels
- * from CLIP", 2022). */
+/* pixels -> [n, gh, gw, width]: patches that go with the pooled vector's space. With dense_head that head's output,
+ * else the normed output of a last block in which each patch keeps its own value (Zhou et al., "Extract Free Dense
+ * Labels from CLIP", 2022). */
 vla_tensor *vla_vit_dense(vla_step *g, vla_vit *t, vla_tensor *pixels, const vla_watch *watch);
 
 /* --- text towers; texts are ragged: text i has ids[offset[i] .. offset[i + 1]) --- */
@@ -119,8 +119,8 @@ typedef struct vla_textnet_opts {
 
 typedef struct vla_textnet {
 	vla_textnet_opts o;
-	vla_param *token, *position;             /* [vocab, width], [positions, width] */
-	vla_param *types;                        /* [types, width] or NULL */
+	vla_param *token, *position;               /* [vocab, width], [positions, width] */
+	vla_param *types;                          /* [types, width] or NULL */
 	vla_param *position_first, *position_rest; /* [long_positions, width] or NULL */
 	vla_nn_transformer layers;
 	vla_nn_norm embed_norm, post_norm;

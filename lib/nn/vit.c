@@ -104,8 +104,8 @@ static vla_tensor *forward(vla_step *g, vla_vit *t, vla_tensor *pixels, unsigned
 	if (!pixels)
 		return NULL;
 	if (pixels->ndim != 4 || pixels->dim[1] < p || pixels->dim[2] < p || pixels->dim[3] != 3)
-		return vla_nn_fail(g, VLA_EINVAL, "this image tower takes pictures of at least %ux%u, not %zux%zu", p, p,
-				   pixels->dim[2], pixels->dim[1]);
+		return vla_nn_fail(g, VLA_EINVAL, "this image tower takes pictures of at least %ux%u, not %zux%zu", p,
+				   p, pixels->dim[2], pixels->dim[1]);
 	vla_arena_mark mark = vla_scope_begin(g);
 	vla_tensor *x = embed(g, t, pixels, watch);
 	vla_watch_call(watch, "embeddings", -1, x);

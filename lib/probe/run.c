@@ -189,7 +189,7 @@ void vla_item(vla_probe *p, const char *id, const char *group, double value)
 
 vla_status vla_probe_model(vla_probe *p, vla_err *err)
 {
-	vla_model_opts o = { p->o->pool, p->o->compute };
+	vla_model_opts o = { .pool = p->o->pool, .compute = p->o->compute };
 	return p->model ? VLA_OK : vla_model_open(p->o->model, &o, &p->model, err);
 }
 

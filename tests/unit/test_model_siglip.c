@@ -67,7 +67,6 @@ static void compare_texts(vla_model *m, const char *ids_name, const char *featur
 	vla_arena_free(arena);
 }
 
-
 static void compare_scores(const vla_model *m, const float *image, const float *text, size_t n)
 {
 	static float logits[PICTURES * MAX_TEXTS], probs[PICTURES * MAX_TEXTS];
