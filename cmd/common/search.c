@@ -150,7 +150,7 @@ static void open_model(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
 <<<<<<< HEAD
-	vla_model_opts o = { s->pool, (vla_compute)s->com->compute };
+	vla_model_opts o = { .pool = s->pool, .compute = (vla_compute)s->com->compute };
 	if (s->sparse)
 		die("texts and pictures are dense queries, '%s' holds sparse ones", s->stream);
 =======
