@@ -149,13 +149,9 @@ void search_close(struct search *s)
 static void open_model(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
-<<<<<<< HEAD
 	vla_model_opts o = { .pool = s->pool, .compute = (vla_compute)s->com->compute };
 	if (s->sparse)
 		die("texts and pictures are dense queries, '%s' holds sparse ones", s->stream);
-=======
-	vla_model_opts o = { .pool = s->pool, .compute = (vla_compute)s->com->compute };
->>>>>>> f00424d (House format; options of models by their names)
 	must(vla_model_open(s->com->model, &o, &s->model, &err), &err);
 	const vla_model_info *m = vla_model_get_info(s->model);
 	check_source(s, "the queries would be", m->fingerprint, m->dim);
