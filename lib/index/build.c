@@ -1,6 +1,7 @@
 /* Building index files and changing them. A change is one state of the file, vlx(5): new chunks, a new HEAD, and the
  * bitmap of deleted rows, which covers all rows. */
 #include "index/parts.h"
+#include "index/tune.h"
 
 #include <vla/inverted.h>
 
@@ -24,10 +25,15 @@ static vla_status parse_type(const char *name, int *out, vla_err *err)
 
 static vla_status make_plan(const vla_intake *in, int type, const vla_index_opts *o, vla_layout *plan, vla_err *err)
 {
-	if (type == FLAT)
-		return o->no_codes ? VLA_OK : vla_layout_flat(in, plan, err);
-	VLA_TRY(vla_layout_train(in, o->cells, o->seed, o->pool, plan, err));
-	return vla_layout_sort(in, o->pool, plan, err);
+	if (type == FLAT && o->no_codes)
+		return VLA_OK;
+	if (type == FLAT) {
+		VLA_TRY(vla_layout_flat(in, plan, err));
+	} else {
+		VLA_TRY(vla_layout_train(in, o->cells, o->seed, o->pool, plan, err));
+		VLA_TRY(vla_layout_sort(in, o->pool, plan, err));
+	}
+	return vla_layout_rotate(in, o->pool, plan, err);
 }
 
 static vla_status put_centroids(vla_chunk_writer *w, const vla_layout *p, size_t dim, vla_err *err)
@@ -35,7 +41,13 @@ static vla_status put_centroids(vla_chunk_writer *w, const vla_layout *p, size_t
 	if (!p->centroids)
 		return VLA_OK;
 	VLA_TRY(vla_chunk_begin(w, VLA_CHUNK_WHOLE, "CENT", err));
-	return vla_chunk_add(w, p->centroids, p->cells * dim * sizeof *p->centroids, err);
+	VLA_TRY(vla_chunk_add(w, p->centroids, p->cells * dim * sizeof *p->centroids, err));
+	if (!p->rotation)
+		return VLA_OK;
+	double about[2] = { (double)p->head, p->error };
+	VLA_TRY(vla_chunk_begin(w, VLA_CHUNK_WHOLE, "ROTA", err));
+	VLA_TRY(vla_chunk_add(w, about, sizeof about, err));
+	return vla_chunk_add(w, p->rotation, dim * dim * sizeof *p->rotation, err);
 }
 
 // A whole new file.
@@ -56,10 +68,41 @@ static vla_status write_file(const vla_intake *in, const vla_layout *plan, const
 	return s;
 }
 
+// Measures, and writes what was found into HEAD as a further state.
+static vla_status tune(const char *path, const vla_index_opts *o, vla_index_report *report, vla_err *err)
+{
+	vla_index *x = NULL;
+	vla_chunk_writer *w = NULL;
+	char probes[16], recall[16], queries[16];
+	char k[3][8] = { "probes", "recall", "queries" };
+	char *key[] = { k[0], k[1], k[2] }, *value[] = { probes, recall, queries };
+	vla_status s = vla_index_open(path, o->pool, &x, err);
+	if (s == VLA_OK && x->store.live)
+		s = vla_tune_probes(x, o, report, err);
+	if (s == VLA_OK && report->measured) {
+		const vla_store *st = &x->store;
+		snprintf(probes, sizeof probes, "%u", report->probes);
+		snprintf(recall, sizeof recall, "%.4f", report->recall);
+		snprintf(queries, sizeof queries, "%u", report->measured);
+		vla_head h = { st->type, st->header, st->header.dtype, st->rows, key, value, 3, 0, NULL };
+		s = vla_chunk_writer_append(path, &w, err);
+		if (s == VLA_OK) {
+			vla_chunk_drop(w, VLA_CHUNK_WHOLE, "HEAD");
+			s = vla_head_write(w, &h, err);
+		}
+		if (s == VLA_OK)
+			s = vla_chunk_writer_finish(w, err);
+	}
+	vla_chunk_writer_close(w);
+	vla_index_close(x);
+	return s;
+}
+
 static vla_status build(vla_intake *in, int type, const char *path, const vla_index_opts *o, vla_index_report *report,
 			vla_err *err)
 {
-	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	vla_layout plan = { .cells = 0 };
+	vla_index_report mine;
 	char number[16], probes_key[] = "probes";
 	char *key = probes_key, *value = number;
 	VLA_TRY(vla_intake_finish(in, err));
@@ -77,17 +120,24 @@ static vla_status build(vla_intake *in, int type, const char *path, const vla_in
 			  o->argv };
 	if (s == VLA_OK)
 		s = write_file(in, &plan, &head, path, o->pool, err);
-	if (report)
-		*report = (vla_index_report){ in->rows, in->rows, (uint32_t)plan.cells, probes, NAN, 0 };
+	report = report ? report : &mine;
+	*report = (vla_index_report){ in->rows, in->rows, (uint32_t)plan.cells, probes, NAN, 0 };
 	vla_layout_release(&plan);
+	if (s == VLA_OK && type == IVF && !o->probes)
+		s = tune(path, o, report, err);
 	return s;
 }
 
 static vla_status check_opts(const vla_index_opts *o, size_t n, int *type, vla_err *err)
 {
+	vla_reader *r = NULL;
 	if (!n || o->dtype > (int)VLA_I8)
 		return vla_fail(err, VLA_EINVAL, n ? "an index stores f32, f16, bf16 or i8" : "nothing to index");
-	return parse_type(o->type, type, err);
+	VLA_TRY(parse_type(o->type, type, err));
+	// Rather now than after the index was built.
+	vla_status s = o->queries ? vla_reader_open(o->queries, &r, err) : VLA_OK;
+	vla_reader_close(r);
+	return s == VLA_OK ? s : vla_prefix(err, s, "queries '%s'", o->queries);
 }
 
 vla_status vla_index_build(const char *const *streams, size_t n, const char *path, const vla_index_opts *o,
@@ -235,20 +285,26 @@ static vla_status meet_old_ids(struct change *c, const vla_intake *in, bool repl
 // The plan of an existing index for rows that join it.
 static vla_status join_plan(const vla_store *st, const vla_intake *in, vla_pool *pool, vla_layout *plan, vla_err *err)
 {
-	*plan = (vla_layout){ NULL, st->cells, vla_store_param(st, "codes") == NULL && st->cells > 0, NULL, NULL };
+	size_t dim = st->header.dim;
+	*plan = (vla_layout){
+		.cells = st->cells, .codes = st->cells > 0, .head = st->head, .error = st->rotation_error
+	};
 	if (!st->cells)
 		return VLA_OK;
-	plan->centroids = vla_alloc(st->cells, st->header.dim * sizeof *plan->centroids);
-	if (!plan->centroids)
+	plan->centroids = vla_alloc(st->cells, dim * sizeof *plan->centroids);
+	plan->rotation = st->rotation ? vla_alloc(dim, dim * sizeof *plan->rotation) : NULL;
+	if (!plan->centroids || (st->rotation && !plan->rotation))
 		return vla_nomem(err);
-	memcpy(plan->centroids, st->centroids, st->cells * st->header.dim * sizeof *plan->centroids);
+	memcpy(plan->centroids, st->centroids, st->cells * dim * sizeof *plan->centroids);
+	if (st->rotation)
+		memcpy(plan->rotation, st->rotation, dim * dim * sizeof *plan->rotation);
 	return strcmp(st->type, "ivf") == 0 ? vla_layout_sort(in, pool, plan, err) : VLA_OK;
 }
 
 static vla_status add(struct change *c, vla_intake *in, bool replace, const vla_index_opts *o, vla_index_report *report,
 		      vla_err *err)
 {
-	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	vla_layout plan = { .cells = 0 };
 	VLA_TRY(vla_intake_finish(in, err));
 	if (!in->rows) {
 		if (report)
@@ -338,7 +394,7 @@ vla_status vla_index_compact(const char *path, const vla_index_opts *o, vla_inde
 {
 	struct change c;
 	vla_intake in = { .header = VLA_HEADER_INIT };
-	vla_layout plan = { NULL, 0, false, NULL, NULL };
+	vla_layout plan = { .cells = 0 };
 	vla_status s = open_change(&c, path, err); // other writers wait while the file is written anew
 	if (s == VLA_OK)
 		s = vla_intake_init(&in, path, NULL, -1, err);

@@ -14,14 +14,32 @@ enum { HEAP_HITS = 1 << 20 };
 // Blocks, of up to 2048 rows, that the disk reads in advance.
 enum { AHEAD = 16 };
 
+static vla_status measure_centroids(vla_index *x, vla_err *err)
+{
+	size_t dim = x->store.header.dim;
+	x->cell_norm = vla_alloc(x->store.cells, sizeof *x->cell_norm);
+	if (!x->cell_norm)
+		return vla_nomem(err);
+	for (size_t c = 0; c < x->store.cells; c++) {
+		const float *v = x->store.centroids + c * dim;
+		double sum = 0;
+		for (size_t i = 0; i < dim; i++)
+			sum += (double)v[i] * v[i];
+		x->cell_norm[c] = (float)(sqrt(sum) * 1.000001);
+	}
+	return VLA_OK;
+}
+
 vla_status vla_index_open(const char *path, vla_pool *pool, vla_index **out, vla_err *err)
 {
 	vla_index *x = calloc(1, sizeof *x);
 	if (!x)
 		return vla_nomem(err);
 	vla_status s = vla_store_open(path, &x->store, err);
+	if (s == VLA_OK)
+		s = measure_centroids(x, err);
 	if (s != VLA_OK) {
-		free(x);
+		vla_index_close(x);
 		return s;
 	}
 	x->pool = pool;
@@ -33,6 +51,7 @@ void vla_index_close(vla_index *x)
 {
 	if (x)
 		vla_store_release(&x->store);
+	free(x ? x->cell_norm : NULL);
 	free(x);
 }
 

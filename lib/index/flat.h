@@ -7,6 +7,7 @@
 struct vla_index {
 	vla_store store;
 	vla_pool *pool;
+	float *cell_norm; /* [cells]: of the centroids, rounded up */
 };
 
 // Queries that are scored together: bounds the score buffer of a worker to 2 MiB.

@@ -2,6 +2,7 @@
 #include "index/parts.h"
 
 #include "index/kmeans.h"
+#include "index/rotation.h"
 #include "kern/codes.h"
 #include "kern/kern.h"
 
@@ -14,7 +15,8 @@ void vla_layout_release(vla_layout *p)
 	free(p->centroids);
 	free(p->order);
 	free(p->cell);
-	*p = (vla_layout){ NULL, 0, false, NULL, NULL };
+	free(p->rotation);
+	*p = (vla_layout){ .cells = 0 };
 }
 
 // n of the rows, evenly spaced, as [n, dim].
@@ -30,7 +32,7 @@ static float *sample(const vla_intake *in, size_t n)
 vla_status vla_layout_flat(const vla_intake *in, vla_layout *out, vla_err *err)
 {
 	size_t dim = in->header.dim, n = in->rows < SAMPLE / 8 ? (size_t)in->rows : SAMPLE / 8;
-	*out = (vla_layout){ NULL, 1, true, NULL, NULL };
+	*out = (vla_layout){ .cells = 1, .codes = true, .head = dim };
 	out->centroids = vla_zalloc(dim, sizeof *out->centroids);
 	float *x = sample(in, n);
 	double *sum = vla_zalloc(dim, sizeof *sum);
@@ -49,7 +51,7 @@ vla_status vla_layout_train(const vla_intake *in, size_t cells, uint64_t seed, v
 			    vla_err *err)
 {
 	size_t dim = in->header.dim, rows = (size_t)in->rows;
-	*out = (vla_layout){ NULL, 0, true, NULL, NULL };
+	*out = (vla_layout){ .codes = true, .head = dim };
 	if (!cells)
 		cells = (size_t)(2 * sqrt((double)rows));
 	if (cells > rows)
@@ -122,15 +124,6 @@ vla_status vla_column_write(vla_chunk_writer *w, unsigned part, const char *offs
 	return VLA_OK;
 }
 
-struct encode {
-	const vla_intake *in;
-	const vla_layout *plan;
-	uint64_t first;
-	float *rows;   // [workers, dim]
-	int8_t *codes; // [CODE_BLOCK, dim]
-	float *bounds; // [rows of the intake, 2]
-};
-
 // The cell that holds a place.
 static size_t cell_of(const vla_layout *p, uint64_t place)
 {
@@ -145,17 +138,57 @@ static size_t cell_of(const vla_layout *p, uint64_t place)
 	return p->cell ? lo : 0;
 }
 
+// The row at a place minus its centre.
+static void centred(const vla_intake *in, const vla_layout *p, uint64_t place, float *out)
+{
+	size_t dim = in->header.dim;
+	const float *c = p->centroids + cell_of(p, place) * dim;
+	vla_intake_vector(in, row_at(p->order, place), out);
+	for (size_t i = 0; i < dim; i++)
+		out[i] -= c[i];
+}
+
+vla_status vla_layout_rotate(const vla_intake *in, vla_pool *pool, vla_layout *p, vla_err *err)
+{
+	size_t dim = in->header.dim, n = in->rows < SAMPLE / 8 ? (size_t)in->rows : SAMPLE / 8;
+	if (in->dtype == VLA_I8 || !p->codes)
+		return VLA_OK;
+	float *y = vla_alloc(n, dim * sizeof *y);
+	if (!y)
+		return vla_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		centred(in, p, (uint64_t)((double)i * ((double)in->rows / (double)n)), y + i * dim);
+	vla_status s = vla_rotation_train(pool, y, n, dim, &p->rotation, &p->head, &p->error, err);
+	free(y);
+	return s;
+}
+
+struct encode {
+	const vla_intake *in;
+	const vla_layout *plan;
+	uint64_t first;
+	float *rows, *turned; // [CODE_BLOCK, dim]
+	int8_t *codes;        // [CODE_BLOCK, dim]
+	float *bounds;        // [rows of the intake, VLA_CODE_BOUNDS]
+};
+
+static void centre_rows(void *ctx, size_t begin, size_t end, unsigned worker)
+{
+	const struct encode *e = ctx;
+	(void)worker;
+	for (size_t i = begin; i < end; i++)
+		centred(e->in, e->plan, e->first + i, e->rows + i * e->in->header.dim);
+}
+
 static void encode_rows(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	const struct encode *e = ctx;
 	size_t dim = e->in->header.dim;
-	float *x = e->rows + (size_t)worker * dim;
-	for (size_t i = begin; i < end; i++) {
-		uint64_t place = e->first + i;
-		vla_intake_vector(e->in, row_at(e->plan->order, place), x);
-		vla_code_encode(dim, x, e->plan->centroids + cell_of(e->plan, place) * dim, e->codes + i * dim,
-				e->bounds + 2 * place);
-	}
+	const float *y = e->plan->rotation ? e->turned : e->rows;
+	(void)worker;
+	for (size_t i = begin; i < end; i++)
+		vla_code_encode(dim, e->plan->head, y + i * dim, e->plan->error, e->codes + i * dim,
+				e->bounds + VLA_CODE_BOUNDS * (e->first + i));
 }
 
 // Vectors stored in eight bits are codes around zero that leave no rest.
@@ -164,7 +197,13 @@ static vla_status write_bounds(vla_chunk_writer *w, unsigned part, const vla_int
 {
 	VLA_TRY(vla_chunk_begin(w, part, "CODB", err));
 	for (uint64_t i = 0; i < in->rows; i++) {
-		float bound[2] = { vla_intake_scale(in, row_at(order, i)), 0 };
+		uint64_t row = row_at(order, i);
+		const int8_t *code = vla_intake_raw(in, row);
+		float scale = vla_intake_scale(in, row);
+		double sum = 0;
+		for (size_t c = 0; c < in->header.dim; c++)
+			sum += code[c] * code[c];
+		float bound[VLA_CODE_BOUNDS] = { scale, 0, 0, (float)(scale * sqrt(sum) * 1.000001) };
 		VLA_TRY(vla_chunk_add(w, bound, sizeof bound, err));
 	}
 	return VLA_OK;
@@ -177,20 +216,27 @@ static vla_status write_codes(vla_chunk_writer *w, unsigned part, const vla_inta
 	struct encode e = { .in = in, .plan = plan };
 	if (in->dtype == VLA_I8)
 		return write_bounds(w, part, in, plan->order, err);
-	e.rows = vla_alloc(vla_pool_size(pool), dim * sizeof *e.rows);
+	e.rows = vla_alloc(CODE_BLOCK, dim * sizeof *e.rows);
+	e.turned = plan->rotation ? vla_alloc(CODE_BLOCK, dim * sizeof *e.turned) : NULL;
 	e.codes = vla_alloc(CODE_BLOCK, dim);
-	e.bounds = vla_alloc((size_t)in->rows, 2 * sizeof *e.bounds);
-	vla_status st = e.rows && e.codes && e.bounds ? vla_chunk_begin(w, part, "CODE", err) : vla_nomem(err);
+	e.bounds = vla_alloc((size_t)in->rows, VLA_CODE_BOUNDS * sizeof *e.bounds);
+	vla_status st = e.rows && e.codes && e.bounds && (e.turned || !plan->rotation)
+				? vla_chunk_begin(w, part, "CODE", err)
+				: vla_nomem(err);
 	for (; e.first < in->rows && st == VLA_OK; e.first += CODE_BLOCK) {
 		size_t n = in->rows - e.first < CODE_BLOCK ? (size_t)(in->rows - e.first) : CODE_BLOCK;
+		vla_parallel(pool, n, 64, centre_rows, &e);
+		if (plan->rotation)
+			vla_rotation_apply(pool, plan->rotation, dim, e.rows, n, e.turned);
 		vla_parallel(pool, n, 64, encode_rows, &e);
 		st = vla_chunk_add(w, e.codes, n * dim, err);
 	}
 	if (st == VLA_OK)
 		st = vla_chunk_begin(w, part, "CODB", err);
 	if (st == VLA_OK)
-		st = vla_chunk_add(w, e.bounds, (size_t)in->rows * 2 * sizeof *e.bounds, err);
+		st = vla_chunk_add(w, e.bounds, (size_t)in->rows * VLA_CODE_BOUNDS * sizeof *e.bounds, err);
 	free(e.rows);
+	free(e.turned);
 	free(e.codes);
 	free(e.bounds);
 	return st;

@@ -9,6 +9,9 @@ typedef struct vla_layout {
 	float *centroids; /* [cells, dim] or NULL: no codes, no cells */
 	size_t cells;
 	bool codes;
+	float *rotation; /* [dim, dim] of the codes, or NULL */
+	size_t head;     /* numbers of a code that come first; dim without a rotation */
+	double error;    /* of the rotation */
 	uint64_t *order; /* [rows]: row of the intake at each place; NULL: as they came */
 	uint64_t *cell;  /* [cells + 1]: places at which each cell begins; NULL: one cell */
 } vla_layout;
@@ -21,6 +24,9 @@ vla_status vla_layout_train(const vla_intake *in, size_t cells, uint64_t seed, v
 			    vla_err *err) VLA_MUST_USE;
 /* Sorts the rows into the cells of p->centroids. */
 vla_status vla_layout_sort(const vla_intake *in, vla_pool *pool, vla_layout *p, vla_err *err) VLA_MUST_USE;
+
+/* Finds a rotation for the codes; after the rows were sorted. */
+vla_status vla_layout_rotate(const vla_intake *in, vla_pool *pool, vla_layout *p, vla_err *err) VLA_MUST_USE;
 
 /* Vectors, codes, cells, ids and fields as the chunks of one part. */
 vla_status vla_part_write(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,

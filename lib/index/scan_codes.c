@@ -3,6 +3,7 @@
  * are grouped by the cells they look into, so that a cell is read once for all of them. */
 #include "index/scan.h"
 
+#include "index/rotation.h"
 #include "index/shortlist.h"
 #include "kern/codes.h"
 #include "kern/kern.h"
@@ -13,6 +14,8 @@ enum {
 	BATCH = 1024,     // queries at once
 	ITEM_ROWS = 1024, // rows of an item of work
 	LISTED = 4 << 20, // candidates of all queries of a worker
+	TRIAL = 1 << 17,  // scores after which the first step is judged
+	PAUSE = 32        // tiles without it
 };
 
 // Rows [begin, end) of a part, all of one cell, for the queries [first, first + n) of its list.
@@ -24,10 +27,13 @@ struct work {
 	const vla_scan *s;
 	size_t nq; // of this batch
 	const float *queries;
-	int16_t *d;            // [nq, dim]
-	vla_code_query *code;  // [nq]
+	int16_t *d;           // [nq, dim]
+	vla_code_query *code; // [nq]
+	float *turned;        // [nq, dim]: queries, rotated as the codes are
+	float *tail;          // [nq]: length past the head of the query minus the mean of all
+	int16_t *mean;        // [dim]
+	vla_code_split split;
 	float *coarse;         // [nq, cells]: scores of the centroids
-	float *norm;           // [cells] of the centroids
 	uint32_t *list;        // queries by cell
 	vla_buf items;         // struct item
 	vla_candidate *c;      // [workers, nq, cap]
@@ -63,34 +69,50 @@ static void take_hits(struct work *w, unsigned worker, vla_code_probe *probe, co
 	}
 }
 
+static void aim(const struct work *w, const struct item *it, const vla_shortlist *top, vla_code_probe *probe)
+{
+	const vla_store *st = &w->s->x->store;
+	// Vectors that are their own codes lie around zero, not around the centroid.
+	bool centred = st->header.dtype != VLA_I8;
+	for (size_t i = 0; i < it->n; i++) {
+		uint32_t q = w->list ? w->list[it->first + i] : (uint32_t)i;
+		const vla_code_query *c = &w->code[q];
+		probe[i] = (vla_code_probe){ .d = w->d + (size_t)q * st->header.dim, .scale = c->scale, .a = c->a };
+		probe[i].b = c->b;
+		probe[i].tail = w->tail[q];
+		probe[i].floor = top[q].floor;
+		probe[i].query = q;
+		if (centred) {
+			probe[i].offset = w->coarse[(size_t)q * st->cells + it->cell];
+			probe[i].offset_error = c->c * w->s->x->cell_norm[it->cell];
+		}
+	}
+}
+
 static void do_items(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	struct work *w = ctx;
-	const vla_store *st = &w->s->x->store;
-	size_t dim = st->header.dim;
+	size_t dim = w->s->x->store.header.dim, scores = 0, second = 0, rest = 0;
 	const struct item *item = (const struct item *)(const void *)w->items.data;
 	vla_code_probe *probe = w->probe + (size_t)worker * w->nq;
 	vla_code_hit *hits = w->hits + (size_t)worker * w->nq * VLA_CODE_TILE;
-	const vla_shortlist *top = w->top + (size_t)worker * w->nq;
-	// Vectors that are their own codes lie around zero, not around the centroid.
-	bool centred = st->header.dtype != VLA_I8;
+	const vla_code_split whole = { .head = dim };
 	for (size_t b = begin; b < end; b++) {
 		const struct item *it = &item[b];
-		const vla_store_part *p = &st->part[it->part];
-		for (size_t i = 0; i < it->n; i++) {
-			uint32_t q = w->list ? w->list[it->first + i] : (uint32_t)i;
-			const vla_code_query *c = &w->code[q];
-			probe[i] =
-				(vla_code_probe){ w->d + (size_t)q * dim, c->scale, c->a, c->b, 0, 0, top[q].floor, q };
-			if (centred) {
-				probe[i].offset = w->coarse[(size_t)q * st->cells + it->cell];
-				probe[i].offset_error = c->c * w->norm[it->cell];
-			}
-		}
+		const vla_store_part *p = &w->s->x->store.part[it->part];
+		aim(w, it, w->top + (size_t)worker * w->nq, probe);
 		for (size_t at = it->begin; at < it->end; at += VLA_CODE_TILE) {
 			size_t rows = it->end - at < VLA_CODE_TILE ? it->end - at : VLA_CODE_TILE;
-			size_t n =
-				vla_code_pass(p->codes + at * dim, p->bounds + 2 * at, rows, dim, probe, it->n, hits);
+			size_t n = vla_code_pass(p->codes + at * dim, p->bounds + VLA_CODE_BOUNDS * at, rows, dim,
+						 rest ? &whole : &w->split, probe, it->n, hits, &second);
+			// A first step that leaves more than a few rows is not worth its while; the floors rise as
+			// the scan goes on, so it is tried again later.
+			if (rest)
+				rest--;
+			else if ((scores += rows * it->n) >= TRIAL) {
+				rest = second > scores / 4 ? PAUSE : 0;
+				scores = second = 0;
+			}
 			take_hits(w, worker, probe, hits, n, p->first + at);
 		}
 	}
@@ -200,34 +222,53 @@ static vla_status route(struct work *w, vla_err *err)
 	return s;
 }
 
+// Queries as codes, rotated as the rows are, and what they have in common past the head.
+static void encode_queries(struct work *w)
+{
+	const vla_store *st = &w->s->x->store;
+	size_t dim = st->header.dim, head = st->head;
+	double error = st->rotation ? vla_rotation_rounding(dim) : 0;
+	const float *q = st->rotation ? w->turned : w->queries;
+	float *mean = w->turned + w->nq * dim;
+	memset(mean, 0, dim * sizeof *mean);
+	if (st->rotation)
+		vla_rotation_apply(w->s->x->pool, st->rotation, dim, w->queries, w->nq, w->turned);
+	for (size_t i = 0; i < w->nq && w->nq >= 8; i++)
+		for (size_t c = head; c < dim; c++)
+			mean[c] += q[i * dim + c] / (float)w->nq;
+	for (size_t i = 0; i < w->nq; i++) {
+		double tail = 0;
+		for (size_t c = head; c < dim; c++)
+			tail += ((double)q[i * dim + c] - mean[c]) * ((double)q[i * dim + c] - mean[c]);
+		w->tail[i] = (float)(sqrt(tail) * 1.000001);
+		vla_code_prepare(dim, q + i * dim, error, w->d + i * dim, &w->code[i]);
+	}
+	w->split = (vla_code_split){ .head = head, .mean = w->mean };
+	vla_code_prepare(dim, mean, 0, w->mean, &w->split.query);
+}
+
 static vla_status prepare(struct work *w, vla_err *err)
 {
 	const vla_store *st = &w->s->x->store;
 	size_t dim = st->header.dim, n = w->workers * w->nq, cap = w->cap;
 	w->d = vla_alloc(w->nq, dim * sizeof *w->d);
 	w->code = vla_alloc(w->nq, sizeof *w->code);
+	w->turned = vla_alloc(w->nq + 1, dim * sizeof *w->turned);
+	w->tail = vla_alloc(w->nq, sizeof *w->tail);
+	w->mean = vla_alloc(dim, sizeof *w->mean);
 	w->coarse = vla_alloc(w->nq, st->cells * sizeof *w->coarse);
-	w->norm = vla_alloc(st->cells, sizeof *w->norm);
 	w->c = vla_alloc(n, cap * sizeof *w->c);
 	w->top = vla_alloc(n, sizeof *w->top);
 	w->probe = vla_alloc(n, sizeof *w->probe);
 	w->hits = vla_alloc(n, VLA_CODE_TILE * sizeof *w->hits);
 	w->scratch = vla_alloc(w->workers * w->workers, cap * sizeof *w->scratch);
 	w->all = vla_alloc(w->workers * w->workers, cap * sizeof *w->all);
-	if (!w->d || !w->code || !w->coarse || !w->norm || !w->c || !w->top || !w->probe || !w->hits || !w->scratch ||
-	    !w->all)
+	if (!w->d || !w->code || !w->turned || !w->tail || !w->mean || !w->coarse || !w->c || !w->top || !w->probe ||
+	    !w->hits || !w->scratch || !w->all)
 		return vla_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		w->top[i] = (vla_shortlist){ w->c + i * cap, 0, cap, w->s->k, -INFINITY };
-	for (size_t q = 0; q < w->nq; q++)
-		vla_code_prepare(dim, w->queries + q * dim, w->d + q * dim, &w->code[q]);
-	for (size_t c = 0; c < st->cells; c++) {
-		const float *v = st->centroids + c * dim;
-		double sum = 0;
-		for (size_t i = 0; i < dim; i++)
-			sum += (double)v[i] * v[i];
-		w->norm[c] = (float)(sqrt(sum) * 1.000001);
-	}
+	encode_queries(w);
 	vla_scores(w->s->x->pool, st->centroids, VLA_F32, NULL, st->cells, dim, w->queries, w->nq, w->coarse);
 	if (w->s->probes && st->cells > 1)
 		return route(w, err);
@@ -240,8 +281,10 @@ static void release(struct work *w)
 {
 	free(w->d);
 	free(w->code);
+	free(w->turned);
+	free(w->tail);
+	free(w->mean);
 	free(w->coarse);
-	free(w->norm);
 	free(w->list);
 	vla_buf_release(&w->items);
 	free(w->c);

@@ -3,6 +3,7 @@
  * codes are taken as they are. */
 #include "index/store.h"
 
+#include "kern/codes.h"
 #include "kern/kern.h"
 
 #include <errno.h>
@@ -138,8 +139,8 @@ static vla_status open_first_pass(vla_store *s, unsigned part, vla_store_part *p
 		p->codes = (const int8_t *)p->vectors;
 		ncode = p->rows * dim;
 	}
-	if ((p->codes || p->bounds) &&
-	    (!p->codes || !p->bounds || ncode != p->rows * dim || nbound != p->rows * 2 * sizeof(float) || !s->cells))
+	if ((p->codes || p->bounds) && (!p->codes || !p->bounds || ncode != p->rows * dim ||
+					nbound != p->rows * VLA_CODE_BOUNDS * sizeof(float) || !s->cells))
 		return vla_fail(err, VLA_ECORRUPT, "the codes of part %u do not fit its rows", part);
 	if (!p->cell)
 		return VLA_OK;
@@ -176,7 +177,27 @@ static vla_status open_part(vla_store *s, unsigned part, vla_err *err)
 	return open_first_pass(s, part, p, err);
 }
 
-// Chunks of the whole index: the deleted rows and the centroids.
+static vla_status open_rotation(vla_store *s, vla_err *err)
+{
+	size_t n, dim = s->header.dim;
+	double about[2];
+	const char *p = vla_chunks_get(s->chunks, VLA_CHUNK_WHOLE, "ROTA", &n);
+	s->head = dim;
+	VLA_TRY(vla_chunks_check_one(s->chunks, VLA_CHUNK_WHOLE, "ROTA", err));
+	if (!p)
+		return VLA_OK;
+	if (n == sizeof about + dim * dim * sizeof(float))
+		memcpy(about, p, sizeof about);
+	if (n != sizeof about + dim * dim * sizeof(float) || !(about[0] >= 1 && about[0] < (double)dim) ||
+	    !(about[1] >= 0 && about[1] < 1))
+		return vla_fail(err, VLA_ECORRUPT, "the rotation of the index does not fit its vectors");
+	s->head = (size_t)about[0];
+	s->rotation_error = about[1];
+	s->rotation = (const float *)(const void *)(p + sizeof about);
+	return VLA_OK;
+}
+
+// Chunks of the whole index: the deleted rows, the centroids and the rotation.
 static vla_status open_whole(vla_store *s, vla_err *err)
 {
 	size_t n;
@@ -193,7 +214,7 @@ static vla_status open_whole(vla_store *s, vla_err *err)
 	s->cells = n / (s->header.dim * sizeof(float));
 	if (s->centroids && (n % (s->header.dim * sizeof(float)) || !s->cells || s->cells > 1 << 24))
 		return vla_fail(err, VLA_ECORRUPT, "the centroids of the index do not fit its vectors");
-	return VLA_OK;
+	return open_rotation(s, err);
 }
 
 static vla_status open_file(vla_store *s, vla_err *err)

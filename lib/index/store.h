@@ -36,7 +36,7 @@ typedef struct vla_store_part {
 	vla_store_text id, caption, label;
 	/* First pass in eight bits, kern/codes.h: NULL when the part has none. */
 	const int8_t *codes; /* [rows, dim] */
-	const float *bounds; /* [rows, 2]: scale and error of each code */
+	const float *bounds; /* [rows, VLA_CODE_BOUNDS] */
 	/* Cells: rows [cell[i], cell[i + 1]) of the part belong to centroid i. NULL: no cells. */
 	const uint64_t *cell; /* [cells + 1] */
 } vla_store_part;
@@ -52,6 +52,9 @@ typedef struct vla_store {
 	size_t nparts;
 	const float *centroids; /* [cells, dim] */
 	size_t cells;
+	const float *rotation; /* [dim, dim] of the codes, or NULL */
+	size_t head;           /* numbers of a code that come first; dim without a rotation */
+	double rotation_error;
 	vla_store_block *block; /* [nblocks] */
 	size_t nblocks;
 	char **key, **value; /* [nparams] further lines of HEAD, in order */

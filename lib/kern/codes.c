@@ -1,5 +1,5 @@
 /* Eight-bit codes with certified bounds. With q = s d + r and x = c + t k + e, q x differs from q c + s t (d k) by q e
- * + r (t k), which Cauchy-Schwarz bounds by |q| |e| + |r| 127 t sqrt(dim); rounding of the f32 parts is added on top.
+ * + r (t k), which Cauchy-Schwarz bounds by |q| |e| + |r| |t k|; rounding of the f32 parts is added on top.
  * The integer products are exact: d is kept small enough that no sum of dim products leaves 32 bits. */
 #include "kern/codes.h"
 
@@ -18,62 +18,58 @@ static double norm(size_t n, const float *x)
 	return sqrt(s);
 }
 
-VLA_CLONES static float largest_difference(size_t n, const float *x, const float *c)
+VLA_CLONES static float largest(size_t n, const float *y)
 {
 	float m = 0;
 	for (size_t i = 0; i < n; i++) {
-		float a = fabsf(x[i] - c[i]);
+		float a = fabsf(y[i]);
 		m = a > m ? a : m;
 	}
 	return m;
 }
 
-// Codes of x - c; returns the square of the norm of what they leave.
-VLA_CLONES static float encode(size_t n, const float *x, const float *c, float scale, float inverse, int8_t *code)
+// sum[0] grows by the squares of what the codes leave, sum[1] by those of the codes.
+VLA_CLONES static void encode(size_t n, const float *y, float scale, float inverse, int8_t *code, float sum[2])
 {
-	float sum[16] = { 0 };
+	float rest[16] = { 0 }, size[16] = { 0 };
 	size_t i = 0;
 	for (; i + 16 <= n; i += 16)
 		for (size_t j = 0; j < 16; j++) {
-			float y = x[i + j] - c[i + j], v = (y * inverse + 12582912.0f) - 12582912.0f;
-			float e = y - scale * v;
+			float v = (y[i + j] * inverse + 12582912.0f) - 12582912.0f, e = y[i + j] - scale * v;
 			code[i + j] = (int8_t)(int32_t)v;
-			sum[j] += e * e;
+			rest[j] += e * e;
+			size[j] += v * v;
 		}
 	for (; i < n; i++) {
-		float y = x[i] - c[i], v = (y * inverse + 12582912.0f) - 12582912.0f;
-		float e = y - scale * v;
+		float v = (y[i] * inverse + 12582912.0f) - 12582912.0f, e = y[i] - scale * v;
 		code[i] = (int8_t)(int32_t)v;
-		sum[0] += e * e;
+		rest[0] += e * e;
+		size[0] += v * v;
 	}
-	for (size_t j = 1; j < 16; j++)
-		sum[0] += sum[j];
-	return sum[0];
+	for (size_t j = 0; j < 16; j++) {
+		sum[0] += rest[j];
+		sum[1] += size[j];
+	}
 }
 
-void vla_code_encode(size_t dim, const float *x, const float *centre, int8_t *code, float bound[2])
+void vla_code_encode(size_t dim, size_t head, const float *y, double error, int8_t *code, float bound[VLA_CODE_BOUNDS])
 {
-	static const float zeros[WIDTH];
-	float most = 0, rest = 0;
-	for (size_t at = 0, n; at < dim; at += n) {
-		n = centre || dim - at < WIDTH ? (centre ? dim : dim - at) : WIDTH;
-		float m = largest_difference(n, x + at, centre ? centre : zeros);
-		most = m > most ? m : most;
-	}
-	float scale = most / 127;
-	// Below this the inverse would not be finite; codes of zero leave all of x - c to the rest.
+	float most = largest(dim, y), scale = most / 127, first[2] = { 0, 0 }, second[2] = { 0, 0 };
+	// Below this the inverse would not be finite; codes of zero leave all of y to the rest.
 	float inverse = most > 1e-30f ? 127 / most * (1 - 2 * FLT_EPSILON) : 0;
-	for (size_t at = 0, n; at < dim; at += n) {
-		n = centre || dim - at < WIDTH ? (centre ? dim : dim - at) : WIDTH;
-		rest += encode(n, x + at, centre ? centre : zeros, scale, inverse, code + at);
-	}
-	// The sum of dim squares, and each difference of two roundings of numbers of at most `most`.
-	double slack = 1 + (double)(dim + 8) * FLT_EPSILON, one = 4.0 * FLT_EPSILON * most * sqrt((double)dim);
+	encode(head, y, scale, inverse, code, first);
+	encode(dim - head, y + head, scale, inverse, code + head, second);
+	double up = 1 + (double)(dim + 16) * FLT_EPSILON, rest = sqrt(((double)first[0] + second[0]) * up);
+	double tail = scale * sqrt((double)second[1] * up), size = scale * sqrt(((double)first[1] + second[1]) * up);
+	// y is known up to an error, and its differences from the codes are rounded.
+	rest = rest * (1 + error) + (size + rest) * (error + 4 * FLT_EPSILON);
 	bound[0] = scale;
-	bound[1] = (float)(sqrt((double)rest * slack) + one) * (1 + 2 * FLT_EPSILON);
+	bound[1] = (float)rest * (1 + 2 * FLT_EPSILON);
+	bound[2] = (float)tail * (1 + 2 * FLT_EPSILON);
+	bound[3] = (float)size * (1 + 2 * FLT_EPSILON);
 }
 
-void vla_code_prepare(size_t dim, const float *q, int16_t *d, vla_code_query *out)
+void vla_code_prepare(size_t dim, const float *q, double error, int16_t *d, vla_code_query *out)
 {
 	double n = norm(dim, q), rest = 0, root = sqrt((double)dim),
 	       limit = 2147483647.0 / (127.0 * (double)(dim + !dim));
@@ -92,9 +88,9 @@ void vla_code_prepare(size_t dim, const float *q, int16_t *d, vla_code_query *ou
 	// Twice the rounding of an f32 sum of dim products: the score of the first pass and the score it stands for.
 	double gamma = 2 * ((double)dim + 16) * FLT_EPSILON / 2;
 	out->scale = (float)scale;
-	out->a = (float)(n * (1 + gamma) + 1e-37);
-	out->b = (float)(127 * root * (sqrt(rest) + n * gamma + scale * limit * 1e-7 * root) + 1e-37);
-	out->c = (float)(n * gamma);
+	out->a = (float)(n * (1 + error) * (1 + gamma) + 1e-37);
+	out->b = (float)((sqrt(rest) + n * (gamma + error) + scale * limit * 1e-7 * root) * (1 + 1e-6) + 1e-37);
+	out->c = (float)(n * (1 + error) * gamma);
 }
 
 #define DOT(r, q) s##r##q += (int32_t)x##r[i] * (int32_t)y##q[i]
@@ -160,18 +156,22 @@ static void three_probes(const int16_t *tile, size_t rows, size_t from, size_t n
 	}
 }
 
+// What is known of sixteen rows.
 struct limits {
-	float scale[VLA_CODE_TILE], error[VLA_CODE_TILE]; // of the rows
+	float scale[VLA_CODE_TILE], rest[VLA_CODE_TILE], tail[VLA_CODE_TILE], size[VLA_CODE_TILE];
+	float base[VLA_CODE_TILE], base_error[VLA_CODE_TILE]; // the mean of the queries past the head, times the row
 };
 
-// Scores and upper ends of sixteen rows; returns whether one reaches the floor.
-VLA_CLONES static bool reach(const struct limits *l, const vla_code_probe *p, const int32_t *dots, float *score,
-			     float *error)
+// Scores and errors of sixteen rows, from all numbers or (first) those of the head; whether one reaches the floor.
+VLA_CLONES static bool reach(const struct limits *l, const vla_code_probe *p, bool first, const int32_t *dots,
+			     float *score, float *error)
 {
 	int any = 0;
+	float tail = first ? p->tail : 0, mean = first ? 1 : 0;
 	for (size_t r = 0; r < VLA_CODE_TILE; r++) {
-		score[r] = p->offset + p->scale * l->scale[r] * (float)dots[r];
-		error[r] = p->a * l->error[r] + p->b * l->scale[r] + p->offset_error;
+		score[r] = p->offset + p->scale * l->scale[r] * (float)dots[r] + mean * l->base[r];
+		error[r] = p->a * l->rest[r] + p->b * l->size[r] + p->offset_error + tail * l->tail[r] +
+			   mean * l->base_error[r];
 		any |= score[r] + error[r] >= p->floor;
 	}
 	return any;
@@ -182,7 +182,7 @@ static size_t collect(const struct limits *l, size_t rows, const vla_code_probe 
 {
 	float score[VLA_CODE_TILE], error[VLA_CODE_TILE];
 	size_t n = 0;
-	if (!reach(l, p, dots, score, error))
+	if (!reach(l, p, false, dots, score, error))
 		return 0;
 	for (size_t r = 0; r < rows; r++)
 		if (score[r] + error[r] >= p->floor)
@@ -190,18 +190,45 @@ static size_t collect(const struct limits *l, size_t rows, const vla_code_probe 
 	return n;
 }
 
-static size_t few_probes(const int8_t *codes, const struct limits *l, size_t rows, size_t dim, const vla_code_probe *p,
-			 size_t n, vla_code_hit *hits)
+struct pass {
+	const int8_t *codes;
+	size_t rows, dim;
+	const vla_code_split *split;
+	struct limits l;
+	size_t second;
+};
+
+// From the products of the heads: rows that may reach the floor have theirs completed.
+static size_t complete(struct pass *s, const vla_code_probe *p, uint32_t probe, const int32_t *dots, vla_code_hit *hits)
+{
+	float score[VLA_CODE_TILE], error[VLA_CODE_TILE];
+	size_t n = 0, head = s->split->head;
+	if (!reach(&s->l, p, true, dots, score, error))
+		return 0;
+	for (size_t r = 0; r < s->rows; r++) {
+		if (!(score[r] + error[r] >= p->floor))
+			continue;
+		int32_t all = dots[r] + one_by_one(s->dim - head, s->codes + r * s->dim + head, p->d + head);
+		float exact = p->offset + p->scale * s->l.scale[r] * (float)all;
+		float e = p->a * s->l.rest[r] + p->b * s->l.size[r] + p->offset_error;
+		s->second++;
+		if (exact + e >= p->floor)
+			hits[n++] = (vla_code_hit){ probe, (uint32_t)r, exact - e, exact + e };
+	}
+	return n;
+}
+
+static size_t few_probes(const struct pass *s, const vla_code_probe *p, size_t n, vla_code_hit *hits)
 {
 	int32_t dots[VLA_CODE_TILE] = { 0 };
-	size_t found = 0;
+	size_t found = 0, dim = s->dim;
 	for (size_t j = 0; j < n; j++) {
 		size_t r = 0;
-		for (; r + 4 <= rows; r += 4)
-			four_by_one(dim, codes + r * dim, dim, p[j].d, dots + r);
-		for (; r < rows; r++)
-			dots[r] = one_by_one(dim, codes + r * dim, p[j].d);
-		found += collect(l, rows, &p[j], (uint32_t)j, dots, hits + found);
+		for (; r + 4 <= s->rows; r += 4)
+			four_by_one(dim, s->codes + r * dim, dim, p[j].d, dots + r);
+		for (; r < s->rows; r++)
+			dots[r] = one_by_one(dim, s->codes + r * dim, p[j].d);
+		found += collect(&s->l, s->rows, &p[j], (uint32_t)j, dots, hits + found);
 	}
 	return found;
 }
@@ -209,32 +236,50 @@ static size_t few_probes(const int8_t *codes, const struct limits *l, size_t row
 // At most MANY probes at once, so that their sums stay in the first-level cache.
 enum { MANY = 48 };
 
-size_t vla_code_pass(const int8_t *codes, const float *bounds, size_t rows, size_t dim, const vla_code_probe *p,
-		     size_t n, vla_code_hit *hits)
+static size_t many_probes(struct pass *s, const vla_code_probe *p, size_t n, vla_code_hit *hits)
 {
-	struct limits l = { { 0 }, { 0 } };
-	size_t found = 0;
-	for (size_t r = 0; r < rows; r++) {
-		l.scale[r] = bounds[2 * r];
-		l.error[r] = bounds[2 * r + 1];
-	}
-	if (n < 3)
-		return few_probes(codes, &l, rows, dim, p, n, hits);
 	int16_t tile[VLA_CODE_TILE * WIDTH];
-	memset(tile, 0, sizeof tile);
+	size_t found = 0, head = s->split->head;
+	if (s->rows < VLA_CODE_TILE)
+		memset(tile, 0, sizeof tile);
 	for (size_t j = 0; j < n; j += MANY) {
-		int32_t dots[MANY][VLA_CODE_TILE] = { { 0 } };
+		int32_t dots[MANY][VLA_CODE_TILE];
 		size_t m = n - j < MANY ? n - j : MANY;
-		for (size_t from = 0; from < dim; from += WIDTH) {
-			size_t k = dim - from < WIDTH ? dim - from : WIDTH;
-			if (j == 0 || dim > WIDTH)
-				for (size_t r = 0; r < rows; r++)
-					widen(k, codes + r * dim + from, tile + r * WIDTH);
+		memset(dots, 0, m * sizeof dots[0]);
+		for (size_t from = 0; from < head; from += WIDTH) {
+			size_t k = head - from < WIDTH ? head - from : WIDTH;
+			if (j == 0 || head > WIDTH)
+				for (size_t r = 0; r < s->rows; r++)
+					widen(k, s->codes + r * s->dim + from, tile + r * WIDTH);
 			for (size_t i = 0; i < m; i += 3)
-				three_probes(tile, rows, from, k, p + j + i, m - i < 3 ? m - i : 3, dots + i);
+				three_probes(tile, s->rows, from, k, p + j + i, m - i < 3 ? m - i : 3, dots + i);
 		}
 		for (size_t i = 0; i < m; i++)
-			found += collect(&l, rows, &p[j + i], (uint32_t)(j + i), dots[i], hits + found);
+			found += head < s->dim
+					 ? complete(s, &p[j + i], (uint32_t)(j + i), dots[i], hits + found)
+					 : collect(&s->l, s->rows, &p[j + i], (uint32_t)(j + i), dots[i], hits + found);
 	}
+	return found;
+}
+
+size_t vla_code_pass(const int8_t *codes, const float *bounds, size_t rows, size_t dim, const vla_code_split *split,
+		     const vla_code_probe *p, size_t n, vla_code_hit *hits, size_t *second)
+{
+	struct pass s = { .codes = codes, .rows = rows, .dim = dim, .split = split };
+	for (size_t r = 0; r < rows; r++) {
+		const float *b = bounds + r * VLA_CODE_BOUNDS;
+		s.l.scale[r] = b[0], s.l.rest[r] = b[1], s.l.tail[r] = b[2], s.l.size[r] = b[3];
+	}
+	if (n < 3)
+		return few_probes(&s, p, n, hits);
+	if (split->head < dim)
+		for (size_t r = 0, h = split->head; r < rows; r++) {
+			int32_t dot = one_by_one(dim - h, codes + r * dim + h, split->mean + h);
+			s.l.base[r] = split->query.scale * s.l.scale[r] * (float)dot;
+			s.l.base_error[r] = split->query.b * s.l.size[r];
+		}
+	size_t found = many_probes(&s, p, n, hits);
+	if (second)
+		*second += s.second;
 	return found;
 }

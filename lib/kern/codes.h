@@ -10,21 +10,35 @@
 // Rows that vla_code_pass takes at once.
 enum { VLA_CODE_TILE = 16 };
 
-/* code [dim]; bound[0] the scale, bound[1] the norm of the rest, rounded up. centre [dim] or NULL for zero. */
-void vla_code_encode(size_t dim, const float *x, const float *centre, int8_t *code, float bound[2]);
+// Numbers that describe the code of a row.
+enum { VLA_CODE_BOUNDS = 4 };
 
-/* A query [dim] as d [dim] times `scale`. The error of the score of a row is at most a * bound[1] + b * bound[0] + c
- * |centre| for any row of that bound, with the rounding of the f32 arithmetic here and in a later f32 score counted in.
- */
+/* code [dim] of y, a row minus its centre, perhaps rotated, known up to `error` times its length. bound: the scale; the
+ * length of the rest; of the part of scale times code past the first `head` numbers; of all of scale times code. The
+ * three lengths are rounded up. */
+void vla_code_encode(size_t dim, size_t head, const float *y, double error, int8_t *code, float bound[VLA_CODE_BOUNDS]);
+
+/* A query [dim] (known up to `error` times its length) as d [dim] times `scale`. The error of the score of a row is at
+ * most a * rest + b * length + c |centre|, with the rounding of the f32 arithmetic here and in a later f32 score
+ * counted in. */
 typedef struct vla_code_query {
 	float scale, a, b, c;
 } vla_code_query;
-void vla_code_prepare(size_t dim, const float *query, int16_t *d, vla_code_query *out);
+void vla_code_prepare(size_t dim, const float *query, double error, int16_t *d, vla_code_query *out);
+
+/* How queries are met in two steps: the first `head` numbers of a code decide about most rows. What all queries have in
+ * common past them, `mean`, is worked out once a row; what a query has beyond that is bounded. */
+typedef struct vla_code_split {
+	size_t head;          /* dim: one step */
+	const int16_t *mean;  /* [dim], zero before head */
+	vla_code_query query; /* of mean */
+} vla_code_split;
 
 /* One query of a pass over the rows of one centre. */
 typedef struct vla_code_probe {
 	const int16_t *d;           /* [dim] */
 	float scale, a, b;          /* of the query */
+	float tail;                 /* length of the query minus the mean past the head, rounded up */
 	float offset, offset_error; /* the score of the centre, and what its error adds */
 	float floor;                /* rows whose score is surely below are passed over */
 	uint32_t query;             /* for the caller */
@@ -36,9 +50,10 @@ typedef struct vla_code_hit {
 	float lower, upper;
 } vla_code_hit;
 
-/* rows (at most VLA_CODE_TILE) of codes [rows, dim] with bounds [rows, 2]; probes [n]; hits [n * rows]. Returns the
- * number of hits, by probe, then row. In this thread. */
-size_t vla_code_pass(const int8_t *codes, const float *bounds, size_t rows, size_t dim, const vla_code_probe *probes,
-		     size_t n, vla_code_hit *hits);
+/* rows (at most VLA_CODE_TILE) of codes [rows, dim] with bounds [rows, VLA_CODE_BOUNDS]; probes [n]; hits [n * rows].
+ * Returns the number of hits, by probe, then row. *second, when not NULL, grows by the scores that took both steps. In
+ * this thread. */
+size_t vla_code_pass(const int8_t *codes, const float *bounds, size_t rows, size_t dim, const vla_code_split *split,
+		     const vla_code_probe *probes, size_t n, vla_code_hit *hits, size_t *second);
 
 #endif
