@@ -1,4 +1,4 @@
-/* Canonical decomposition and composition (Unicode Standard Annex 15: NFD and NFC). Text made of characters that
+/* Decomposition and composition (Unicode Standard Annex 15: NFD, NFC, NFKD, NFKC). Text made of characters that
  * never change and never combine, which nearly all text is, is recognised and copied. */
 #include "text/unicode.h"
 
@@ -85,8 +85,48 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static vla_status decompose(uint32_t c, seq *q, vla_err *err)
+/* The full compatibility decomposition of c, where it is not the canonical one; *done tells. */
+static vla_status decompose_compat(uint32_t c, seq *q, bool *done, vla_err *err)
 {
+	size_t lo = 0, hi = vla_u_compat_n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const vla_u_compat_run *r = &vla_u_compat[mid];
+		if (c < r->start) {
+			hi = mid;
+		} else if (c >= r->start + r->n) {
+			lo = mid + 1;
+		} else {
+			*done = true;
+			return seq_add(q, r->to + (c - r->start), err);
+		}
+	}
+	lo = 0;
+	hi = vla_u_compat_many_n;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		const vla_u_compat_long *r = &vla_u_compat_many[mid];
+		if (r->c == c) {
+			*done = true;
+			for (size_t i = 0; i < r->n; i++)
+				VLA_TRY(seq_add(q, vla_u_compat_pool[r->off + i], err));
+			return VLA_OK;
+		}
+		if (r->c < c)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return VLA_OK;
+}
+
+static vla_status decompose(uint32_t c, bool compat, seq *q, vla_err *err)
+{
+	bool done = false;
+	if (compat && c >= 0x80)
+		VLA_TRY(decompose_compat(c, q, &done, err));
+	if (done)
+		return VLA_OK;
 	uint32_t tail[8];
 	size_t nt = 0;
 	if (c >= S_BASE && c < S_BASE + L_N * V_N * T_N) {
@@ -146,14 +186,16 @@ static size_t compose_all(seq *q)
 	return w;
 }
 
-/* Below U+0300, the main ideographs and kana without marks: nothing to do. */
-static bool inert(uint32_t c)
+/* Below U+0300, the main ideographs and kana without marks: composition has nothing to do. */
+static bool inert(uint32_t c, vla_form form)
 {
+	if (form != VLA_NFC)
+		return c >= 0x3400 && c <= 0x9fff;
 	return c < 0x300 || (c >= 0x3400 && c <= 0x9fff) || (c >= 0x2010 && c <= 0x2027) ||
 	       (c >= 0x3000 && c <= 0x3029);
 }
 
-static bool all_inert(const char *s, size_t n)
+static bool all_inert(const char *s, size_t n, vla_form form)
 {
 	for (size_t i = 0; i < n;) {
 		uint32_t c = (unsigned char)s[i];
@@ -162,22 +204,23 @@ static bool all_inert(const char *s, size_t n)
 			continue;
 		}
 		i += vla_utf8_get(s + i, n - i, &c);
-		if (!inert(c))
+		if (!inert(c, form))
 			return false;
 	}
 	return true;
 }
 
-vla_status vla_normal_form(const char *s, size_t n, bool compose, vla_buf *out, vla_err *err)
+vla_status vla_normal_form(const char *s, size_t n, vla_form form, vla_buf *out, vla_err *err)
 {
 	seq q = { NULL, 0, 0 };
 	vla_status st = VLA_OK;
-	if (compose && all_inert(s, n))
+	const bool compat = form == VLA_NFKC || form == VLA_NFKD, compose = form == VLA_NFC || form == VLA_NFKC;
+	if (all_inert(s, n, form))
 		return vla_buf_add(out, s, n, err);
 	for (size_t i = 0; i < n && st == VLA_OK;) {
 		uint32_t c;
 		i += vla_utf8_get(s + i, n - i, &c);
-		st = decompose(c, &q, err);
+		st = decompose(c, compat, &q, err);
 	}
 	if (st == VLA_OK) {
 		put_in_order(&q);
@@ -193,5 +236,5 @@ vla_status vla_normal_form(const char *s, size_t n, bool compose, vla_buf *out, 
 
 vla_status vla_nfc(const char *s, size_t n, vla_buf *out, vla_err *err)
 {
-	return vla_normal_form(s, n, true, out, err);
+	return vla_normal_form(s, n, VLA_NFC, out, err);
 }

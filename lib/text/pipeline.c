@@ -1,12 +1,14 @@
 /* Normalisers and pre-tokenizers of tokenizer.json (the behaviour of Hugging Face tokenizers 0.2x). */
 #include "text/pipeline.h"
 
+#include "text/clean.h"
 #include "text/html.h"
 #include "text/unicode.h"
 
 static void norm_release(vla_norm *s)
 {
 	vla_pattern_free(s->pattern);
+	vla_charsmap_release(&s->map);
 	free(s->content);
 }
 
@@ -93,11 +95,27 @@ static vla_status strip(const vla_norm *s, const char *t, size_t n, vla_buf *out
 	return vla_buf_add(out, t, n, err);
 }
 
-static vla_status norm_run(const vla_norm *s, const char *t, size_t n, vla_buf *out, vla_err *err)
+/* A vla_kept_fn over a trie. */
+static size_t kept(const void *ctx, const char *s, size_t n)
+{
+	size_t len = 0;
+	return vla_trie_longest(ctx, s, n, &len) == VLA_NO_TOKEN ? 0 : len;
+}
+
+static vla_status spm(const vla_norm *s, bool inside, const char *t, size_t n, vla_buf *out, vla_err *err)
+{
+	vla_spm_rules r = s->rules;
+	r.prefix_space = r.prefix_space && !(s->left && inside);
+	return vla_charsmap_spm(&s->map, &r, s->kept ? kept : NULL, s->kept, t, n, out, err);
+}
+
+static vla_status norm_run(const vla_norm *s, bool inside, const char *t, size_t n, vla_buf *out, vla_err *err)
 {
 	switch (s->kind) {
-	case VLA_NORM_NFC: return vla_normal_form(t, n, true, out, err);
-	case VLA_NORM_NFD: return vla_normal_form(t, n, false, out, err);
+	case VLA_NORM_NFC: return vla_normal_form(t, n, VLA_NFC, out, err);
+	case VLA_NORM_NFD: return vla_normal_form(t, n, VLA_NFD, out, err);
+	case VLA_NORM_NFKC: return vla_normal_form(t, n, VLA_NFKC, out, err);
+	case VLA_NORM_NFKD: return vla_normal_form(t, n, VLA_NFKD, out, err);
 	case VLA_NORM_LOWER: return vla_lower(t, n, false, out, err);
 	case VLA_NORM_LOWER_WORDS: return vla_lower(t, n, true, out, err);
 	case VLA_NORM_REPLACE: return replace(s, t, n, out, err);
@@ -108,6 +126,12 @@ static vla_status norm_run(const vla_norm *s, const char *t, size_t n, vla_buf *
 	case VLA_NORM_STRIP: return strip(s, t, n, out, err);
 	case VLA_NORM_HTML: return vla_html_unescape(t, n, out, err);
 	case VLA_NORM_REPAIR: return vla_text_repair(t, n, out, err);
+	case VLA_NORM_CONTROLS: return vla_clean_controls(t, n, out, err);
+	case VLA_NORM_IDEOGRAPHS: return vla_clean_ideographs(t, n, out, err);
+	case VLA_NORM_CATEGORIES: return vla_clean_categories(t, n, s->gc, out, err);
+	case VLA_NORM_PUNCTUATION: return vla_clean_punctuation(t, n, s->left, out, err);
+	case VLA_NORM_CLUSTERS: return vla_charsmap_clusters(&s->map, t, n, out, err);
+	case VLA_NORM_SPM: return spm(s, inside, t, n, out, err);
 	}
 	return VLA_OK;
 }
@@ -124,10 +148,10 @@ vla_status vla_pipeline_normalise(const vla_pipeline *p, const char *s, size_t n
 	w->text.n = 0;
 	if (p->n_norms == 0)
 		return vla_buf_add(&w->text, s, n, err);
-	VLA_TRY(norm_run(&p->norm[0], s, n, &w->text, err));
+	VLA_TRY(norm_run(&p->norm[0], w->inside, s, n, &w->text, err));
 	for (size_t i = 1; i < p->n_norms; i++) {
 		w->spare.n = 0;
-		VLA_TRY(norm_run(&p->norm[i], w->text.data, w->text.n, &w->spare, err));
+		VLA_TRY(norm_run(&p->norm[i], w->inside, w->text.data, w->text.n, &w->spare, err));
 		swap_text(w);
 	}
 	return VLA_OK;
@@ -212,15 +236,34 @@ static vla_status cut_piece(const vla_cut *cut, vla_work *w, vla_span piece, siz
 	return flush(&c, err);
 }
 
-static vla_status prefix_spaces(vla_work *w, vla_err *err)
+static vla_status add_marked(const vla_cut *cut, const char *t, size_t n, vla_buf *out, vla_err *err)
 {
+	size_t k = strlen(cut->mark);
+	for (size_t i = 0, j; i < n; i = j) {
+		for (j = i; j < n && t[j] != ' ';)
+			j++;
+		VLA_TRY(vla_buf_add(out, t + i, j - i, err));
+		if (j < n) {
+			VLA_TRY(vla_buf_add(out, cut->mark, k, err));
+			j++;
+		}
+	}
+	return VLA_OK;
+}
+
+/* Puts the mark for spaces, and before pieces. */
+static vla_status put_marks(const vla_cut *cut, vla_work *w, vla_err *err)
+{
+	size_t k = strlen(cut->mark);
 	w->spare.n = 0;
 	for (size_t i = 0; i < w->n_spans; i++) {
 		const char *t = w->text.data + w->span[i].off;
-		size_t off = w->spare.n;
-		if (t[0] != ' ')
-			VLA_TRY(vla_buf_add(&w->spare, " ", 1, err));
-		VLA_TRY(vla_buf_add(&w->spare, t, w->span[i].n, err));
+		size_t n = w->span[i].n, off = w->spare.n;
+		bool first = w->span[i].off == 0 && !w->inside;
+		bool marked = t[0] == ' ' || (n >= k && memcmp(t, cut->mark, k) == 0);
+		if (!marked && (cut->prefix == VLA_PREFIX_ALWAYS || (cut->prefix == VLA_PREFIX_FIRST && first)))
+			VLA_TRY(vla_buf_add(&w->spare, cut->mark, k, err));
+		VLA_TRY(add_marked(cut, t, n, &w->spare, err));
 		w->span[i] = (vla_span){ off, w->spare.n - off };
 	}
 	swap_text(w);
@@ -244,8 +287,8 @@ vla_status vla_pipeline_cut(const vla_pipeline *p, vla_work *w, vla_err *err)
 	VLA_TRY(add_span(w, &n, 0, w->text.n, err));
 	swap_spans(w, n);
 	for (size_t i = 0; i < p->n_cuts; i++) {
-		if (p->cut[i].prefix_space)
-			VLA_TRY(prefix_spaces(w, err));
+		if (*p->cut[i].mark)
+			VLA_TRY(put_marks(&p->cut[i], w, err));
 		if (!p->cut[i].pattern)
 			continue;
 		n = 0;

@@ -165,7 +165,7 @@ static vla_status repair_line(vla_buf *a, vla_buf *b, bool references, vla_err *
 			st = characters(a->data, a->n, b, err);
 		a->n = 0;
 		if (st == VLA_OK)
-			st = vla_normal_form(b->data, b->n, true, a, err);
+			st = vla_nfc(b->data, b->n, a, err);
 		if (a->n == before.n && (a->n == 0 || memcmp(a->data, before.data, a->n) == 0))
 			break;
 	}

@@ -3,6 +3,7 @@
  * and the ids that the model wants around a text are put there. */
 #include "text/tokenizer.h"
 
+#include "text/clean.h"
 #include "text/unicode.h"
 
 void vla_ids_release(vla_ids *ids)
@@ -29,6 +30,11 @@ void vla_tokenizer_free(vla_tokenizer *t)
 		return;
 	vla_pipeline_release(&t->pipe);
 	vla_bpe_release(&t->bpe);
+	vla_unigram_release(&t->unigram);
+	vla_wordpiece_release(&t->wordpiece);
+	vla_trie_release(&t->fixed);
+	vla_vocab_release(&t->vocab);
+	vla_decoder_release(&t->decoder);
 	for (size_t i = 0; i < t->n_added; i++)
 		free(t->added[i].content);
 	free(t->added);
@@ -109,12 +115,58 @@ vla_status vla_tokenizer_ready(vla_tokenizer *t, vla_err *err)
 		uint32_t *head = &t->added_by_byte[a->normalized][(unsigned char)a->content[0]];
 		a->next = *head;
 		*head = (uint32_t)i;
+		t->any_added[a->normalized] = true;
 	}
+	if (t->model != VLA_WORDS_BPE)
+		return VLA_OK;
 	VLA_TRY(vla_bpe_finish(&t->bpe, err));
 	for (size_t i = 0; i < t->n_added; i++)
 		if (t->added[i].by_pattern)
 			vla_bpe_make_word(&t->bpe, t->added[i].id);
 	return VLA_OK;
+}
+
+/* ---- decoders ---- */
+
+static vla_status add_strip(vla_tokenizer *t, size_t start, size_t stop, vla_err *err)
+{
+	vla_decode_step s = { .kind = VLA_DECODE_STRIP, .content = vla_strdup(" "), .start = start, .stop = stop };
+	return s.content ? vla_decoder_add(&t->decoder, &s, err) : vla_nomem(err);
+}
+
+static vla_status add_replace(vla_tokenizer *t, const char *what, const char *with, vla_err *err)
+{
+	vla_decode_step s = { .kind = VLA_DECODE_REPLACE };
+	VLA_TRY(vla_pattern_literal(what, &s.pattern, err));
+	s.content = vla_strdup(with);
+	if (!s.content) {
+		vla_pattern_free(s.pattern);
+		return vla_nomem(err);
+	}
+	return vla_decoder_add(&t->decoder, &s, err);
+}
+
+vla_status vla_tokenizer_decode_bytes(vla_tokenizer *t, vla_err *err)
+{
+	VLA_TRY(vla_decoder_add_simple(&t->decoder, VLA_DECODE_BYTE_LEVEL, NULL, err));
+	if (!t->bpe.suffix)
+		return VLA_OK;
+	VLA_TRY(add_replace(t, t->bpe.suffix, " ", err));
+	return add_strip(t, 0, 1, err);
+}
+
+vla_status vla_tokenizer_decode_spm(vla_tokenizer *t, bool strip, vla_err *err)
+{
+	VLA_TRY(add_replace(t, VLA_SPACE_MARK, " ", err));
+	VLA_TRY(vla_decoder_add_simple(&t->decoder, VLA_DECODE_BYTES, NULL, err));
+	VLA_TRY(vla_decoder_add_simple(&t->decoder, VLA_DECODE_FUSE, NULL, err));
+	return strip ? add_strip(t, 1, 0, err) : VLA_OK;
+}
+
+vla_status vla_tokenizer_decode_wordpiece(vla_tokenizer *t, const char *prefix, bool tidy, vla_err *err)
+{
+	vla_decode_step s = { .kind = VLA_DECODE_WORDPIECE, .content = vla_strdup(prefix), .tidy = tidy };
+	return s.content ? vla_decoder_add(&t->decoder, &s, err) : vla_nomem(err);
 }
 
 /* ---- encoding ---- */
@@ -140,56 +192,72 @@ static bool inside_word(const char *s, size_t n, size_t b, size_t e)
 	return (b > 0 && word_char(s + char_before(s, b), n - char_before(s, b))) || (e < n && word_char(s + e, n - e));
 }
 
+/* The longest added token at s[i], or VLA_NO_TOKEN. */
+static uint32_t added_at(const vla_tokenizer *t, bool normalized, const char *s, size_t n, size_t i)
+{
+	uint32_t k = t->added_by_byte[normalized][(unsigned char)s[i]];
+	while (k != VLA_NO_TOKEN && (t->added[k].n > n - i || memcmp(s + i, t->added[k].content, t->added[k].n) != 0))
+		k = t->added[k].next;
+	return k;
+}
+
 /* The first added token in s at or after from: its index, or VLA_NO_TOKEN. [*b, *e) includes stripped space. */
 static uint32_t find_added(const vla_tokenizer *t, bool normalized, const char *s, size_t n, size_t from, size_t *b,
 			   size_t *e)
 {
-	const uint32_t *heads = t->added_by_byte[normalized];
-	for (size_t i = from; i < n; i++) {
-		for (uint32_t k = heads[(unsigned char)s[i]]; k != VLA_NO_TOKEN; k = t->added[k].next) {
-			const vla_added *a = &t->added[k];
-			uint32_t c;
-			if (a->n > n - i || memcmp(s + i, a->content, a->n) != 0)
-				continue;
-			if (a->single_word && inside_word(s, n, i, i + a->n))
-				continue;
-			*b = i;
-			*e = i + a->n;
-			for (size_t p; a->lstrip && *b > from; *b = p) {
-				p = char_before(s, *b);
-				vla_utf8_get(s + p, n - p, &c);
-				if (!vla_is_space(c))
-					break;
-			}
-			for (size_t p; a->rstrip && *e < n; *e += p) {
-				p = vla_utf8_get(s + *e, n - *e, &c);
-				if (!vla_is_space(c))
-					break;
-			}
-			return k;
+	for (size_t i = from, k_n; i < n && t->any_added[normalized]; i += k_n) {
+		uint32_t c, k = added_at(t, normalized, s, n, i);
+		k_n = 1;
+		if (k == VLA_NO_TOKEN)
+			continue;
+		const vla_added *a = &t->added[k];
+		k_n = a->n; /* a match inside a word is passed over as a whole */
+		if (a->single_word && inside_word(s, n, i, i + a->n))
+			continue;
+		*b = i;
+		*e = i + a->n;
+		for (size_t p; a->lstrip && *b > from; *b = p) {
+			p = char_before(s, *b);
+			vla_utf8_get(s + p, n - p, &c);
+			if (!vla_is_space(c))
+				break;
 		}
+		for (size_t p; a->rstrip && *e < n; *e += p) {
+			p = vla_utf8_get(s + *e, n - *e, &c);
+			if (!vla_is_space(c))
+				break;
+		}
+		return k;
 	}
 	return VLA_NO_TOKEN;
 }
 
-/* Cuts and encodes w->text[off .. off + n), which is normalised. */
+static vla_status encode_word(const vla_tokenizer *t, const char *s, size_t n, vla_ids *ids, vla_err *err)
+{
+	switch (t->model) {
+	case VLA_WORDS_UNIGRAM: return vla_unigram_encode(&t->unigram, s, n, ids, err);
+	case VLA_WORDS_WORDPIECE: return vla_wordpiece_encode(&t->wordpiece, s, n, ids, err);
+	case VLA_WORDS_BPE: break;
+	}
+	return vla_bpe_encode(&t->bpe, s, n, ids, err);
+}
+
+/* Cuts and encodes w->text, which is normalised. */
+static vla_status encode_cut(const vla_tokenizer *t, vla_work *w, vla_ids *ids, vla_err *err)
+{
+	VLA_TRY(vla_pipeline_cut(&t->pipe, w, err));
+	for (size_t i = 0; i < w->n_spans; i++)
+		VLA_TRY(encode_word(t, w->text.data + w->span[i].off, w->span[i].n, ids, err));
+	return VLA_OK;
+}
+
+/* Encodes a part of a text that has added tokens in it. */
 static vla_status encode_normalised(const vla_tokenizer *t, const char *s, size_t n, vla_work *w, vla_ids *ids,
 				    vla_err *err)
 {
 	w->text.n = 0;
 	VLA_TRY(vla_buf_add(&w->text, s, n, err));
-	VLA_TRY(vla_pipeline_cut(&t->pipe, w, err));
-	for (size_t i = 0; i < w->n_spans; i++)
-		VLA_TRY(vla_bpe_encode(&t->bpe, w->text.data + w->span[i].off, w->span[i].n, ids, err));
-	return VLA_OK;
-}
-
-static bool has_added(const vla_tokenizer *t, bool normalized)
-{
-	for (size_t i = 0; i < t->n_added; i++)
-		if (t->added[i].normalized == normalized && t->added[i].n)
-			return true;
-	return false;
+	return encode_cut(t, w, ids, err);
 }
 
 static vla_status encode_segment(const vla_tokenizer *t, const char *s, size_t n, vla_work *w, vla_ids *ids,
@@ -198,12 +266,8 @@ static vla_status encode_segment(const vla_tokenizer *t, const char *s, size_t n
 	if (n == 0)
 		return VLA_OK;
 	VLA_TRY(vla_pipeline_normalise(&t->pipe, s, n, w, err));
-	if (!has_added(t, true)) {
-		VLA_TRY(vla_pipeline_cut(&t->pipe, w, err));
-		for (size_t i = 0; i < w->n_spans; i++)
-			VLA_TRY(vla_bpe_encode(&t->bpe, w->text.data + w->span[i].off, w->span[i].n, ids, err));
-		return VLA_OK;
-	}
+	if (!t->any_added[true])
+		return encode_cut(t, w, ids, err);
 	vla_buf text = w->text; /* kept aside while its parts are encoded */
 	w->text = (vla_buf){ NULL, 0, 0 };
 	vla_status st = VLA_OK;
@@ -214,6 +278,7 @@ static vla_status encode_segment(const vla_tokenizer *t, const char *s, size_t n
 		if (st == VLA_OK)
 			st = vla_ids_add(ids, t->added[k].id, err);
 		at = e;
+		w->inside = true;
 	}
 	if (st == VLA_OK && text.n > at)
 		st = encode_normalised(t, text.data + at, text.n - at, w, ids, err);
@@ -225,12 +290,50 @@ static vla_status encode_body(const vla_tokenizer *t, const char *s, size_t n, v
 {
 	size_t at = 0, b, e;
 	uint32_t k;
+	w->inside = false;
 	while ((k = find_added(t, false, s, n, at, &b, &e)) != VLA_NO_TOKEN) {
 		VLA_TRY(encode_segment(t, s + at, b - at, w, ids, err));
 		VLA_TRY(vla_ids_add(ids, t->added[k].id, err));
 		at = e;
+		w->inside = true;
 	}
 	return encode_segment(t, s + at, n - at, w, ids, err);
+}
+
+/* The text made well-formed and cleaned, in two buffers; *s is the result. */
+static vla_status clean_text(const vla_tokenizer *t, const char **s, size_t *n, vla_buf b[2], vla_err *err)
+{
+	if (!vla_utf8_valid(*s, *n)) {
+		VLA_TRY(vla_utf8_repair(*s, *n, &b[0], err));
+		*s = b[0].data;
+		*n = b[0].n;
+	}
+	if (t->clean == VLA_CLEAN_NONE)
+		return VLA_OK;
+	VLA_TRY(vla_lower(*s, *n, true, &b[1], err));
+	if (t->clean == VLA_CLEAN_SIGLIP) {
+		b[0].n = 0;
+		VLA_TRY(vla_clean_punctuation(b[1].data, b[1].n, true, &b[0], err));
+	}
+	const vla_buf *last = &b[t->clean != VLA_CLEAN_SIGLIP];
+	*s = last->data ? last->data : "";
+	*n = last->n;
+	return VLA_OK;
+}
+
+vla_status vla_tokenizer_append(const vla_tokenizer *t, const char *text, vla_ids *ids, vla_err *err)
+{
+	vla_work w;
+	vla_buf b[2] = { { NULL, 0, 0 }, { NULL, 0, 0 } };
+	size_t n = strlen(text);
+	memset(&w, 0, sizeof w);
+	vla_status st = clean_text(t, &text, &n, b, err);
+	if (st == VLA_OK)
+		st = encode_body(t, text, n, &w, ids, err);
+	vla_work_release(&w);
+	vla_buf_release(&b[0]);
+	vla_buf_release(&b[1]);
+	return st;
 }
 
 static vla_status add_frame(const vla_tokenizer *t, size_t max_len, vla_ids *ids, vla_err *err)
@@ -246,68 +349,45 @@ static vla_status add_frame(const vla_tokenizer *t, size_t max_len, vla_ids *ids
 
 vla_status vla_tokenizer_encode(const vla_tokenizer *t, const char *text, size_t max_len, vla_ids *ids, vla_err *err)
 {
-	vla_work w;
-	vla_buf whole = { NULL, 0, 0 };
-	vla_status st = VLA_OK;
-	size_t n = strlen(text);
-	memset(&w, 0, sizeof w);
 	ids->n = 0;
-	if (!vla_utf8_valid(text, n)) {
-		st = vla_utf8_repair(text, n, &whole, err);
-		text = whole.data;
-		n = whole.n;
-	}
-	for (size_t i = 0; i < t->n_before && st == VLA_OK; i++)
-		st = vla_ids_add(ids, t->before[i], err);
-	if (st == VLA_OK)
-		st = encode_body(t, text, n, &w, ids, err);
-	if (st == VLA_OK)
-		st = add_frame(t, max_len, ids, err);
-	vla_work_release(&w);
-	vla_buf_release(&whole);
-	return st;
+	for (size_t i = 0; i < t->n_before; i++)
+		VLA_TRY(vla_ids_add(ids, t->before[i], err));
+	VLA_TRY(vla_tokenizer_append(t, text, ids, err));
+	return add_frame(t, max_len, ids, err);
+}
+
+void vla_tokenizer_set_clean(vla_tokenizer *t, vla_text_clean clean)
+{
+	t->clean = clean;
 }
 
 /* ---- decoding ---- */
 
-static const vla_added *added_with_id(const vla_tokenizer *t, uint32_t id)
+static bool is_special(const vla_tokenizer *t, uint32_t id)
 {
 	for (size_t i = 0; i < t->n_added; i++)
 		if (t->added[i].id == id)
-			return &t->added[i];
-	return NULL;
-}
-
-static vla_status decode_one(const vla_tokenizer *t, uint32_t id, bool skip_special, vla_buf *b, vla_err *err)
-{
-	const vla_bpe *m = &t->bpe;
-	if (id >= m->n || !m->token[id])
-		return vla_fail(err, VLA_EINVAL, "there is no token %u", (unsigned)id);
-	const vla_added *a = added_with_id(t, id);
-	if (a)
-		return a->special && skip_special ? VLA_OK : vla_buf_add(b, m->token[id], strlen(m->token[id]), err);
-	VLA_TRY(vla_buf_add(b, m->raw.data + m->raw_off[id], m->raw_off[id + 1] - m->raw_off[id], err));
-	size_t n = strlen(m->token[id]), k = m->suffix ? strlen(m->suffix) : 0;
-	if (k && n >= k && strcmp(m->token[id] + n - k, m->suffix) == 0)
-		return vla_buf_add(b, " ", 1, err);
-	return VLA_OK;
+			return t->added[i].special;
+	return false;
 }
 
 vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special, char **text,
 				vla_err *err)
 {
-	vla_buf raw = { NULL, 0, 0 }, out = { NULL, 0, 0 };
+	vla_work w;
+	vla_buf out = { NULL, 0, 0 };
 	vla_status st = VLA_OK;
-	for (size_t i = 0; i < n && st == VLA_OK; i++)
-		st = decode_one(t, ids[i], skip_special, &raw, err);
-	size_t from = t->strip_first_space && raw.n && raw.data[0] == ' ';
-	if (t->bpe.suffix && raw.n && raw.data[raw.n - 1] == ' ')
-		raw.n--;
-	if (st == VLA_OK && raw.n > from)
-		st = vla_utf8_repair(raw.data + from, raw.n - from, &out, err);
+	memset(&w, 0, sizeof w);
+	for (size_t i = 0; i < n && st == VLA_OK; i++) {
+		const char *token = vla_vocab_token(&t->vocab, ids[i]);
+		if (!token)
+			st = vla_fail(err, VLA_EINVAL, "there is no token %u", (unsigned)ids[i]);
+		else if (!skip_special || !is_special(t, ids[i]))
+			st = vla_decoder_put(&w, token, err);
+	}
 	if (st == VLA_OK)
-		st = vla_buf_add(&out, "", 1, err);
-	vla_buf_release(&raw);
+		st = vla_decoder_run(&t->decoder, &w, &out, err);
+	vla_work_release(&w);
 	if (st != VLA_OK) {
 		vla_buf_release(&out);
 		return st;
@@ -318,17 +398,37 @@ vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, siz
 
 /* ---- queries ---- */
 
+const char *vla_tokenizer_kind(const vla_tokenizer *t)
+{
+	switch (t->model) {
+	case VLA_WORDS_UNIGRAM: return t->unigram.fallback ? "unigram with byte fallback" : "unigram";
+	case VLA_WORDS_WORDPIECE: return "WordPiece";
+	case VLA_WORDS_BPE: break;
+	}
+	if (!t->bpe.characters)
+		return t->bpe.suffix ? "byte-level BPE with end-of-word marks" : "byte-level BPE";
+	return t->bpe.fallback ? "BPE with byte fallback" : "BPE";
+}
+
+vla_status vla_tokenizer_check_vocab(const vla_tokenizer *t, size_t n, vla_err *err)
+{
+	if (t->vocab.n <= n)
+		return VLA_OK;
+	return vla_fail(err, VLA_ECORRUPT, "the tokenizer has ids up to %zu ('%.40s'), the model's vocabulary has %zu tokens",
+			t->vocab.n - 1, vla_vocab_token(&t->vocab, t->vocab.n - 1), n);
+}
+
 size_t vla_tokenizer_vocab(const vla_tokenizer *t)
 {
-	return t->bpe.n;
+	return t->vocab.n;
 }
 
 const char *vla_tokenizer_token(const vla_tokenizer *t, uint32_t id)
 {
-	return id < t->bpe.n ? t->bpe.token[id] : NULL;
+	return vla_vocab_token(&t->vocab, id);
 }
 
 uint32_t vla_tokenizer_id(const vla_tokenizer *t, const char *token)
 {
-	return vla_bpe_find(&t->bpe, token, strlen(token));
+	return vla_vocab_find(&t->vocab, token, strlen(token));
 }

@@ -79,7 +79,7 @@ static vla_status add_specials(vla_tokenizer *t, bool by_pattern, vla_err *err)
 /* ---- OpenAI's CLIP ---- */
 
 /* The 256 bytes in the order of the vocabulary: those that stand for themselves first. */
-static vla_status add_clip_bytes(vla_bpe *m, vla_err *err)
+static vla_status add_clip_bytes(vla_vocab *v, vla_err *err)
 {
 	size_t id = 0;
 	for (int end = 0; end < 2; end++)
@@ -90,29 +90,29 @@ static vla_status add_clip_bytes(vla_bpe *m, vla_err *err)
 					continue;
 				size_t n = vla_utf8_put(vla_byte_char(b), s);
 				memcpy(s + n, end ? word_end : "", end ? sizeof word_end : 1);
-				VLA_TRY(vla_bpe_add_token(m, s, id++, err));
+				VLA_TRY(vla_vocab_add(v, s, strlen(s), id++, err));
 			}
 	return VLA_OK;
 }
 
-static vla_status add_clip_tokens(vla_bpe *m, const char *merges, vla_err *err)
+static vla_status add_clip_tokens(vla_vocab *v, const char *merges, vla_err *err)
 {
 	const char *left, *right;
 	size_t left_n, right_n, id = 512;
-	VLA_TRY(add_clip_bytes(m, err));
+	VLA_TRY(add_clip_bytes(v, err));
 	for (const char *p = merges; id < 512 + CLIP_MERGES && next_merge(&p, &left, &left_n, &right, &right_n); id++) {
 		char s[MAX_PIECE];
 		if (left_n + right_n >= sizeof s)
 			return vla_fail(err, VLA_ECORRUPT, "merge %zu is too long", id - 512);
 		memcpy(s, left, left_n);
 		memcpy(s + left_n, right, right_n);
-		s[left_n + right_n] = 0;
-		VLA_TRY(vla_bpe_add_token(m, s, id, err));
+		VLA_TRY(vla_vocab_add(v, s, left_n + right_n, id, err));
 	}
 	if (id == 512)
 		return vla_fail(err, VLA_EFORMAT, "no merges");
-	VLA_TRY(vla_bpe_add_token(m, start_token, id, err));
-	return vla_bpe_add_token(m, end_token, id + 1, err);
+	VLA_TRY(vla_vocab_add(v, start_token, strlen(start_token), id, err));
+	VLA_TRY(vla_vocab_add(v, end_token, strlen(end_token), id + 1, err));
+	return vla_vocab_index(v, err);
 }
 
 static vla_status build_clip(vla_tokenizer *t, const char *merges, vla_err *err)
@@ -128,10 +128,11 @@ static vla_status build_clip(vla_tokenizer *t, const char *merges, vla_err *err)
 	VLA_TRY(vla_pipeline_add_simple(p, VLA_NORM_STRIP, NULL, err));
 	VLA_TRY(vla_pipeline_add_simple(p, VLA_NORM_LOWER_WORDS, NULL, err));
 	VLA_TRY(vla_pipeline_add_split(p, clip_pattern_any_case, VLA_SPLIT_REMOVED, true, err));
-	VLA_TRY(add_clip_tokens(&t->bpe, merges, err));
-	VLA_TRY(vla_bpe_index(&t->bpe, err));
+	VLA_TRY(add_clip_tokens(&t->vocab, merges, err));
+	VLA_TRY(vla_bpe_index(&t->bpe, &t->vocab, err));
 	VLA_TRY(add_merges(&t->bpe, merges, CLIP_MERGES, err));
 	VLA_TRY(add_specials(t, true, err));
+	VLA_TRY(vla_tokenizer_decode_bytes(t, err));
 	return vla_tokenizer_ready(t, err);
 }
 
@@ -152,7 +153,7 @@ vla_status vla_tokenizer_parse_clip(const char *merges, vla_tokenizer **out, vla
 
 /* ---- vocab.json and merges.txt ---- */
 
-static vla_status add_vocab(vla_bpe *m, const char *vocab, size_t n, vla_err *err)
+static vla_status add_vocab(vla_vocab *m, const char *vocab, size_t n, vla_err *err)
 {
 	json_t *root, *v;
 	const char *key;
@@ -167,12 +168,12 @@ static vla_status add_vocab(vla_bpe *m, const char *vocab, size_t n, vla_err *er
 		if (!json_is_integer(v) || id < 0 || (uint64_t)id >= VLA_MAX_VOCAB)
 			st = vla_fail(err, VLA_ECORRUPT, "vocab.json: bad id for token '%.60s'", key);
 		else
-			st = vla_bpe_add_token(m, key, (size_t)id, err);
+			st = vla_vocab_add(m, key, strlen(key), (size_t)id, err);
 		if (st != VLA_OK)
 			break;
 	}
 	json_decref(root);
-	return st;
+	return st == VLA_OK ? vla_vocab_index(m, err) : st;
 }
 
 static vla_status build_merges(vla_tokenizer *t, const char *vocab, size_t vocab_n, const char *merges, vla_err *err)
@@ -189,13 +190,14 @@ static vla_status build_merges(vla_tokenizer *t, const char *vocab, size_t vocab
 		VLA_TRY(vla_pipeline_add_split(p, clip_pattern, VLA_SPLIT_REMOVED, true, err));
 	}
 	VLA_TRY(vla_pipeline_add_byte_level(p, false, true, err));
-	VLA_TRY(add_vocab(&t->bpe, vocab, vocab_n, err));
-	VLA_TRY(vla_bpe_index(&t->bpe, err));
+	VLA_TRY(add_vocab(&t->vocab, vocab, vocab_n, err));
+	VLA_TRY(vla_bpe_index(&t->bpe, &t->vocab, err));
 	VLA_TRY(add_merges(&t->bpe, merges, VLA_MAX_VOCAB, err));
 	if (clip) {
 		VLA_TRY(add_specials(t, false, err));
 		t->bpe.unk = vla_tokenizer_id(t, end_token);
 	}
+	VLA_TRY(vla_tokenizer_decode_bytes(t, err));
 	return vla_tokenizer_ready(t, err);
 }
 

@@ -6,8 +6,6 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
-static const char clip_name[] = "bpe_simple_vocab_16e6.txt";
-
 static bool is_file(const char *path)
 {
 	struct stat st;
@@ -92,6 +90,37 @@ static vla_status open_pair(const char *vocab_path, const char *merges_path, vla
 	return st;
 }
 
+typedef vla_status parse_fn(const char *data, size_t n, const char *config, size_t config_n, vla_tokenizer **out,
+			    vla_err *err);
+
+static vla_status parse_spm(const char *data, size_t n, const char *config, size_t config_n, vla_tokenizer **out,
+			    vla_err *err)
+{
+	return vla_tokenizer_parse_spm(data, n, config, config_n, out, err);
+}
+
+/* A file that tokenizer_config.json in the folder dir (NULL: none) goes with. */
+static vla_status open_with_config(const char *dir, const char *path, parse_fn *parse, vla_tokenizer **out,
+				   vla_err *err)
+{
+	vla_buf data = { NULL, 0, 0 }, config = { NULL, 0, 0 };
+	vla_status st = VLA_OK;
+	char *config_path = dir ? path_of(dir, "tokenizer_config.json", &st, err) : NULL;
+	if (st == VLA_OK)
+		st = vla_read_file(path, VLA_MAX_TOKENIZER_FILE, &data, err);
+	if (st == VLA_OK && config_path)
+		st = vla_read_file(config_path, VLA_MAX_TOKENIZER_FILE, &config, err);
+	if (st == VLA_OK) {
+		st = parse(data.data, data.n, config_path ? config.data : NULL, config.n, out, err);
+		if (st != VLA_OK)
+			vla_prefix(err, st, "%s", path);
+	}
+	free(config_path);
+	vla_buf_release(&data);
+	vla_buf_release(&config);
+	return st;
+}
+
 static bool ends_in(const char *s, const char *end)
 {
 	size_t n = strlen(s), k = strlen(end);
@@ -100,37 +129,71 @@ static bool ends_in(const char *s, const char *end)
 
 static vla_status open_file(const char *path, vla_tokenizer **out, vla_err *err)
 {
-	return ends_in(path, ".json") ? open_json(path, out, err) : open_clip(path, out, err);
+	if (ends_in(path, ".json"))
+		return open_json(path, out, err);
+	if (ends_in(path, ".model"))
+		return open_with_config(NULL, path, parse_spm, out, err);
+	if (ends_in(path, "vocab.txt"))
+		return open_with_config(NULL, path, vla_tokenizer_parse_vocab, out, err);
+	return open_clip(path, out, err);
+}
+
+/* Whether tokenizer_config.json names a class that reads its SentencePiece model even beside a tokenizer.json. */
+static vla_status prefers_model(const char *dir, bool *yes, vla_err *err)
+{
+	vla_buf b = { NULL, 0, 0 };
+	vla_status st = VLA_OK;
+	char *path = path_of(dir, "tokenizer_config.json", &st, err);
+	*yes = false;
+	if (st == VLA_OK && path)
+		st = vla_read_file(path, VLA_MAX_TOKENIZER_FILE, &b, err);
+	if (st == VLA_OK && path)
+		*yes = strstr(b.data, "\"SiglipTokenizer\"") != NULL;
+	free(path);
+	vla_buf_release(&b);
+	return st;
+}
+
+/* The files that a directory may have, in the order in which they are looked for. */
+enum { F_JSON, F_SPIECE, F_TOKENIZER, F_SPM_BPE, F_VOCAB, F_MERGES, F_CLIP_GZ, F_CLIP, F_BERT, N_FILES };
+static const char *const file_names[N_FILES] = { "tokenizer.json",  "spiece.model",
+						 "tokenizer.model", "sentencepiece.bpe.model",
+						 "vocab.json",      "merges.txt",
+						 "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt",
+						 "vocab.txt" };
+
+static vla_status open_found(const char *dir, char *const path[N_FILES], vla_tokenizer **out, vla_err *err)
+{
+	bool model = !path[F_JSON];
+	const char *spm = path[F_SPIECE] ? path[F_SPIECE] : path[F_TOKENIZER] ? path[F_TOKENIZER] : path[F_SPM_BPE];
+	if (path[F_JSON] && spm)
+		VLA_TRY(prefers_model(dir, &model, err));
+	if (path[F_JSON] && !model)
+		return open_json(path[F_JSON], out, err);
+	if (spm)
+		return open_with_config(dir, spm, parse_spm, out, err);
+	if (path[F_VOCAB] && path[F_MERGES])
+		return open_pair(path[F_VOCAB], path[F_MERGES], out, err);
+	if (path[F_CLIP_GZ] || path[F_CLIP])
+		return open_clip(path[F_CLIP_GZ] ? path[F_CLIP_GZ] : path[F_CLIP], out, err);
+	if (path[F_BERT])
+		return open_with_config(dir, path[F_BERT], vla_tokenizer_parse_vocab, out, err);
+	return vla_fail(err, VLA_EIO,
+			"'%s' holds no tokenizer: looked for tokenizer.json, spiece.model, tokenizer.model, vocab.json "
+			"with merges.txt, vocab.txt, bpe_simple_vocab_16e6.txt.gz",
+			dir);
 }
 
 static vla_status open_dir(const char *dir, vla_tokenizer **out, vla_err *err)
 {
+	char *path[N_FILES] = { NULL };
 	vla_status st = VLA_OK;
-	char *json = path_of(dir, "tokenizer.json", &st, err), *vocab = path_of(dir, "vocab.json", &st, err);
-	char *merges = path_of(dir, "merges.txt", &st, err), *clip = NULL;
-	char packed[sizeof clip_name + 3];
-	snprintf(packed, sizeof packed, "%s.gz", clip_name);
-	clip = path_of(dir, packed, &st, err);
-	if (!clip)
-		clip = path_of(dir, clip_name, &st, err);
-	if (st != VLA_OK)
-		goto out;
-	if (json)
-		st = open_json(json, out, err);
-	else if (vocab && merges)
-		st = open_pair(vocab, merges, out, err);
-	else if (clip)
-		st = open_clip(clip, out, err);
-	else
-		st = vla_fail(err, VLA_EIO,
-			      "'%s' holds no tokenizer: looked for tokenizer.json, vocab.json with merges.txt, "
-			      "%s.gz",
-			      dir, clip_name);
-out:
-	free(json);
-	free(vocab);
-	free(merges);
-	free(clip);
+	for (size_t i = 0; i < N_FILES && st == VLA_OK; i++)
+		path[i] = path_of(dir, file_names[i], &st, err);
+	if (st == VLA_OK)
+		st = open_found(dir, path, out, err);
+	for (size_t i = 0; i < N_FILES; i++)
+		free(path[i]);
 	return st;
 }
 

@@ -1,4 +1,4 @@
-/* Unicode as tokenizers need it: UTF-8, general categories, white space, lower case, NFC. */
+/* Unicode as tokenizers need it: UTF-8, general categories, white space, lower case, normal forms. */
 #ifndef VLA_TEXT_UNICODE_H
 #define VLA_TEXT_UNICODE_H
 
@@ -58,11 +58,11 @@ vla_status vla_utf8_repair(const char *s, size_t n, vla_buf *out, vla_err *err) 
 
 /* Both append to out and take well-formed UTF-8. final_sigma: a capital sigma that ends a word becomes U+03C2. */
 vla_status vla_lower(const char *s, size_t n, bool final_sigma, vla_buf *out, vla_err *err) VLA_MUST_USE;
+typedef enum vla_form { VLA_NFD, VLA_NFC, VLA_NFKD, VLA_NFKC } vla_form;
+vla_status vla_normal_form(const char *s, size_t n, vla_form form, vla_buf *out, vla_err *err) VLA_MUST_USE;
 vla_status vla_nfc(const char *s, size_t n, vla_buf *out, vla_err *err) VLA_MUST_USE;
-/* compose false: NFD. */
-vla_status vla_normal_form(const char *s, size_t n, bool compose, vla_buf *out, vla_err *err) VLA_MUST_USE;
 
-/* The tables of unicode_data.c and normal_form_data.c. */
+/* The tables of unicode_data.c, normal_form_data.c and compat_data.c. */
 typedef struct vla_u_lower_run {
 	uint32_t start;
 	uint16_t n;
@@ -79,6 +79,21 @@ typedef struct vla_u_ccc_run {
 typedef struct vla_u_pair {
 	uint32_t c, a, b; /* c decomposes into a b; b 0 when into a alone */
 } vla_u_pair;
+
+typedef struct vla_u_compat_run {
+	uint32_t start, n, to; /* start + i decomposes into to + i alone */
+} vla_u_compat_run;
+
+typedef struct vla_u_compat_long {
+	uint32_t c;
+	uint16_t off, n; /* in vla_u_compat_pool */
+} vla_u_compat_long;
+
+extern const vla_u_compat_run vla_u_compat[];
+extern const size_t vla_u_compat_n;
+extern const vla_u_compat_long vla_u_compat_many[];
+extern const size_t vla_u_compat_many_n;
+extern const uint16_t vla_u_compat_pool[];
 
 extern const uint32_t vla_u_gc[]; /* first code point << 5 | category */
 extern const size_t vla_u_gc_n;

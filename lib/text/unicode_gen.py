@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Writes the character tables from Python's unicodedata: categories, lower case, canonical (de)composition.
+"""Writes the character tables from Python's unicodedata: categories, lower case, (de)composition.
 
     python3 lib/text/unicode_gen.py classes > lib/text/unicode_data.c
     python3 lib/text/unicode_gen.py forms > lib/text/normal_form_data.c
+    python3 lib/text/unicode_gen.py compat > lib/text/compat_data.c
 """
 import sys
 import unicodedata as u
@@ -64,6 +65,25 @@ def decompositions():
     return out
 
 
+def compatibility():
+    """Full compatibility decompositions that differ from the canonical ones: runs of single code points, and longer
+    ones with their place in a pool."""
+    runs, many, pool = [], [], []
+    for c in range(N):
+        d = [ord(x) for x in u.normalize("NFKD", chr(c))]
+        if d == [ord(x) for x in u.normalize("NFD", chr(c))]:
+            continue
+        if len(d) > 1:
+            many.append(f"{{0x{c:x}, {len(pool)}, {len(d)}}}")
+            pool += d
+        elif runs and c == runs[-1][0] + runs[-1][1] and d[0] == runs[-1][2] + runs[-1][1]:
+            runs[-1][1] += 1
+        else:
+            runs.append([c, 1, d[0]])
+    assert max(pool) < 0x10000
+    return [f"{{0x{c:x}, {n}, 0x{to:x}}}" for c, n, to in runs], many, [f"0x{c:x}" for c in pool]
+
+
 def classes():
     out, i = [], 0
     while i < N:
@@ -88,6 +108,11 @@ if sys.argv[1] == "classes":
     rows("vla_u_gc", "uint32_t", categories(), 9)
     rows("vla_u_lower", "vla_u_lower_run", lower(), 4)
     rows("vla_u_ccc", "vla_u_ccc_run", classes(), 5)
+elif sys.argv[1] == "compat":
+    runs, many, pool = compatibility()
+    rows("vla_u_compat", "vla_u_compat_run", runs, 5)
+    rows("vla_u_compat_many", "vla_u_compat_long", many, 6)
+    rows("vla_u_compat_pool", "uint16_t", pool, 14)
 else:
     d = decompositions()
     rows("vla_u_decomp", "vla_u_pair", [f"{{0x{c:x}, 0x{a:x}, 0x{b:x}}}" for c, a, b, _ in d], 4)

@@ -30,9 +30,10 @@ typedef struct vla_ids {
 
 VLA_API void vla_ids_release(vla_ids *ids);
 
-/* From a model directory: tokenizer.json, or the older files (vocab.json + merges.txt, CLIP's
- * bpe_simple_vocab_16e6.txt.gz); or from one tokenizer.json or CLIP merges file by its own path. VLA_OK, VLA_EIO,
- * VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_ENOMEM; VLA_EUNSUPPORTED names the part that is not known. */
+/* From a model directory: tokenizer.json, or the older files (spiece.model or tokenizer.model, vocab.json with
+ * merges.txt, BERT's vocab.txt, CLIP's bpe_simple_vocab_16e6.txt.gz), each with tokenizer_config.json where there is
+ * one; or from one of these files by its own path. VLA_OK, VLA_EIO, VLA_EFORMAT, VLA_ETRUNC, VLA_ECORRUPT, VLA_ENOMEM;
+ * VLA_EUNSUPPORTED names the part that is not known. */
 VLA_API vla_status vla_tokenizer_open(const char *dir, vla_tokenizer **out, vla_err *err) VLA_MUST_USE;
 VLA_API void vla_tokenizer_free(vla_tokenizer *t);
 
@@ -41,9 +42,25 @@ VLA_API void vla_tokenizer_free(vla_tokenizer *t);
 VLA_API vla_status vla_tokenizer_encode(const vla_tokenizer *t, const char *text, size_t max_len, vla_ids *ids,
 					vla_err *err) VLA_MUST_USE;
 
+/* Appends the ids of a text as it stands, without the special tokens around it and without a limit: for prompts
+ * that hold their special tokens themselves. ids is not cleared. Thread-safe. */
+VLA_API vla_status vla_tokenizer_append(const vla_tokenizer *t, const char *text, vla_ids *ids,
+					vla_err *err) VLA_MUST_USE;
+
+/* How texts are cleaned before they are encoded, beside what the tokenizer's own files say. SIGLIP is what the text
+ * towers of SigLIP 2 were trained with and their files do not say: lower case, '_' to a space, no other ASCII
+ * punctuation, single spaces. Not to be called while other threads encode. */
+typedef enum vla_text_clean { VLA_CLEAN_NONE, VLA_CLEAN_LOWER, VLA_CLEAN_SIGLIP } vla_text_clean;
+VLA_API void vla_tokenizer_set_clean(vla_tokenizer *t, vla_text_clean clean);
+
 /* ids to text; malloc'd, free with free(). Special tokens are left out when skip_special. */
 VLA_API vla_status vla_tokenizer_decode(const vla_tokenizer *t, const uint32_t *ids, size_t n, bool skip_special,
 					char **text, vla_err *err) VLA_MUST_USE;
+
+/* What kind of tokenizer it is, for people ("byte-level BPE", "WordPiece"). */
+VLA_API const char *vla_tokenizer_kind(const vla_tokenizer *t);
+/* VLA_ECORRUPT when an id does not fit a model with a vocabulary of n; the message says both sizes. */
+VLA_API vla_status vla_tokenizer_check_vocab(const vla_tokenizer *t, size_t n, vla_err *err) VLA_MUST_USE;
 
 VLA_API size_t vla_tokenizer_vocab(const vla_tokenizer *t);
 /* The bytes of one token in the vocabulary's own spelling; NULL when out of range. */

@@ -279,7 +279,7 @@ static void test_bad_files(void)
 		{ "a list", "[]", VLA_EFORMAT },
 		{ "no model", "{}", VLA_EFORMAT },
 		{ "the model a string", "{\"model\":\"BPE\"}", VLA_EFORMAT },
-		{ "another model", "{\"model\":{\"type\":\"Unigram\"}," BYTES "}", VLA_EUNSUPPORTED },
+		{ "another model", "{\"model\":{\"type\":\"WordLevel\"}," BYTES "}", VLA_EUNSUPPORTED },
 		{ "no vocabulary", "{\"model\":{\"type\":\"BPE\",\"merges\":[]}," BYTES "}", VLA_EFORMAT },
 		{ "no merges", "{\"model\":{\"type\":\"BPE\"," VOCAB "}," BYTES "}", VLA_EFORMAT },
 		{ "a list for vocabulary", "{\"model\":{\"vocab\":[1],\"merges\":[]}," BYTES "}", VLA_EFORMAT },
@@ -301,9 +301,9 @@ static void test_bad_files(void)
 		  "{\"added_tokens\":[{\"content\":\"x\",\"id\":99999999}],\"model\":{" VOCAB ",\"merges\":[]}," BYTES
 		  "}",
 		  VLA_ECORRUPT },
-		{ "not byte-level", "{\"model\":{" VOCAB ",\"merges\":[]}}", VLA_EUNSUPPORTED },
+		{ "not byte-level", "{\"model\":{" VOCAB ",\"merges\":[]}}", VLA_OK },
 		{ "an unknown normalizer",
-		  "{\"normalizer\":{\"type\":\"Precompiled\"},\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
+		  "{\"normalizer\":{\"type\":\"Nmt\"},\"model\":{" VOCAB ",\"merges\":[]}," BYTES "}",
 		  VLA_EUNSUPPORTED },
 		{ "a template with an unknown token",
 		  "{\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"z\"}}]},"
