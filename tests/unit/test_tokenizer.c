@@ -565,5 +565,12 @@ int main(void)
 	test_golden("owlv2-a", 16);
 	test_golden("openai-clip-a", 77);
 	test_golden("open-clip-a", 77);
+	test_golden("blip-a", 0);
+	test_golden("chinese-clip-a", 52);
+	test_golden("llava-a", 0);
+	test_golden("qwen2-vl-a", 0);
+	test_golden("siglip-a", 64);
+	test_golden("siglip2-a", 64);
+	test_golden("smolvlm-a", 0);
 	return done();
 }
