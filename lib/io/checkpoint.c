@@ -131,8 +131,8 @@ static bool ends_with(const char *s, const char *end)
 }
 
 static const char *const names[] = {
-	"model.safetensors",           "model.safetensors.index.json", "open_clip_model.safetensors",
-	"pytorch_model.bin",           "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
+	"model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors",
+	"pytorch_model.bin", "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin",
 };
 #define NNAMES (sizeof names / sizeof names[0])
 

@@ -369,19 +369,19 @@ static const struct {
 	bool (*fn)(machine *m, unsigned arg);
 	unsigned arg;
 } ops[256] = {
-	[0x80] = { op_proto, 0 },   [0x95] = { op_frame, 8 },        ['.'] = { op_stop, 0 },
-	['('] = { op_mark, 0 },     ['0'] = { op_pop, 0 },           ['N'] = { op_const, 2 },
-	[0x88] = { op_const, 1 },   [0x89] = { op_const, 0 },        ['J'] = { op_int, 4 },
-	['K'] = { op_int, 1 },      ['M'] = { op_int, 2 },           [0x8a] = { op_long, 0 },
-	['G'] = { op_skip, 8 },     ['X'] = { op_text, 4 },          [0x8c] = { op_text, 1 },
-	['U'] = { op_text, 1 },     ['T'] = { op_text, 4 },          ['q'] = { op_put, 1 },
-	['r'] = { op_put, 4 },      [0x94] = { op_memoize, 0 },      ['h'] = { op_get, 1 },
-	['j'] = { op_get, 4 },      [']'] = { op_empty, V_LIST },    ['}'] = { op_empty, V_DICT },
-	[')'] = { op_empty, V_TUPLE }, ['t'] = { op_tuple, 0 },      [0x85] = { op_tuple, 1 },
-	[0x86] = { op_tuple, 2 },   [0x87] = { op_tuple, 3 },        ['a'] = { op_item, 0 },
-	['e'] = { op_items, 0 },    ['s'] = { op_item, 1 },          ['u'] = { op_items, 1 },
-	['c'] = { op_global, 0 },   [0x93] = { op_stack_global, 0 }, ['Q'] = { op_persid, 0 },
-	['R'] = { op_reduce, 0 },   [0x81] = { op_newobj, 0 },       ['b'] = { op_build, 0 },
+	[0x80] = { op_proto, 0 },      [0x95] = { op_frame, 8 },        ['.'] = { op_stop, 0 },
+	['('] = { op_mark, 0 },        ['0'] = { op_pop, 0 },           ['N'] = { op_const, 2 },
+	[0x88] = { op_const, 1 },      [0x89] = { op_const, 0 },        ['J'] = { op_int, 4 },
+	['K'] = { op_int, 1 },         ['M'] = { op_int, 2 },           [0x8a] = { op_long, 0 },
+	['G'] = { op_skip, 8 },        ['X'] = { op_text, 4 },          [0x8c] = { op_text, 1 },
+	['U'] = { op_text, 1 },        ['T'] = { op_text, 4 },          ['q'] = { op_put, 1 },
+	['r'] = { op_put, 4 },         [0x94] = { op_memoize, 0 },      ['h'] = { op_get, 1 },
+	['j'] = { op_get, 4 },         [']'] = { op_empty, V_LIST },    ['}'] = { op_empty, V_DICT },
+	[')'] = { op_empty, V_TUPLE }, ['t'] = { op_tuple, 0 },         [0x85] = { op_tuple, 1 },
+	[0x86] = { op_tuple, 2 },      [0x87] = { op_tuple, 3 },        ['a'] = { op_item, 0 },
+	['e'] = { op_items, 0 },       ['s'] = { op_item, 1 },          ['u'] = { op_items, 1 },
+	['c'] = { op_global, 0 },      [0x93] = { op_stack_global, 0 }, ['Q'] = { op_persid, 0 },
+	['R'] = { op_reduce, 0 },      [0x81] = { op_newobj, 0 },       ['b'] = { op_build, 0 },
 };
 
 static bool run(machine *m)

@@ -187,9 +187,7 @@ bool pickle_call(machine *m, const value *f, const value *args, unsigned depth, 
 		*out = *item(args, 0);
 		return true;
 	case G_TYPED: return pickle_call(m, item(args, 0), item(args, 2), depth + 1, out);
-	case G_SAME:
-		*out = *item(args, 0);
-		return true;
+	case G_SAME: *out = *item(args, 0); return true;
 	default: return bad(m, "a call of what cannot be called");
 	}
 }

@@ -185,6 +185,16 @@ static bool ends_with(const char *s, const char *end)
 	return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+// Counters and sizes that upstream keeps beside the weights say nothing.
+static bool is_counter(const char *name)
+{
+	static const char *const sizes[] = { "input_resolution", "context_length", "vocab_size" };
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		if (strcmp(name, sizes[i]) == 0)
+			return true;
+	return ends_with(name, ".position_ids") || ends_with(name, ".num_batches_tracked");
+}
+
 static void list_unknown(struct check *k, const vla_checkpoint *c)
 {
 	for (size_t i = 0; i < vla_checkpoint_count(c); i++) {
@@ -192,8 +202,7 @@ static void list_unknown(struct check *k, const vla_checkpoint *c)
 		size_t j = 0;
 		while (j < k->n && k->used[j] != t)
 			j++;
-		// Counters that upstream keeps beside the weights say nothing.
-		if (j == k->n && !ends_with(t->name, ".position_ids") && !ends_with(t->name, ".num_batches_tracked"))
+		if (j == k->n && !is_counter(t->name))
 			line(&k->o, "warning", "tensor '%s' is not used", t->name);
 	}
 }

@@ -4,9 +4,9 @@
 #include <ctype.h>
 
 static const vla_family *const families[] = {
-	&vla_family_dual,         &vla_family_clip,         &vla_family_siglip, &vla_family_siglip2,
-	&vla_family_fgclip2,      &vla_family_chinese_clip, &vla_family_dinov2, &vla_family_dinov2_with_registers,
-	&vla_family_mobilenet_v2,
+	&vla_family_dual,        &vla_family_clip,         &vla_family_siglip,       &vla_family_siglip2,
+	&vla_family_fgclip2,     &vla_family_chinese_clip, &vla_family_dinov2,       &vla_family_dinov2_with_registers,
+	&vla_family_openai_clip, &vla_family_open_clip,    &vla_family_mobilenet_v2,
 };
 #define NFAMILIES (sizeof families / sizeof families[0])
 #define MAX_BLOCKS 512
@@ -89,6 +89,7 @@ bool vla_family_stored_name(const vla_family *f, const vla_arch *a, const char *
 unsigned vla_layout_shape(vla_layout layout, const vla_param *p, size_t *dim)
 {
 	const size_t *d = p->dim;
+	unsigned k, parts = vla_layout_parts(layout, &k);
 	size_t lead = layout == VLA_LAYOUT_LEAD ? 1 : layout == VLA_LAYOUT_LEAD2 ? 2 : 0;
 	switch (layout) {
 	case VLA_LAYOUT_CONV: memcpy(dim, (size_t[]){ d[0], d[3], d[1], d[2] }, 4 * sizeof *dim); return 4;
@@ -97,16 +98,18 @@ unsigned vla_layout_shape(vla_layout layout, const vla_param *p, size_t *dim)
 		dim[0] = d[0];
 		dim[1] = p->n / d[0];
 		return 2;
+	case VLA_LAYOUT_TRANSPOSE: memcpy(dim, (size_t[]){ d[1], d[0] }, 2 * sizeof *dim); return 2;
 	default:
 		dim[0] = dim[1] = 1;
 		memcpy(dim + lead, d, p->ndim * sizeof *dim);
+		dim[0] *= parts;
 		return p->ndim + (unsigned)lead;
 	}
 }
 
 bool vla_layout_moves(vla_layout layout)
 {
-	return layout == VLA_LAYOUT_CONV || layout == VLA_LAYOUT_DEPTHWISE;
+	return layout == VLA_LAYOUT_CONV || layout == VLA_LAYOUT_DEPTHWISE || layout == VLA_LAYOUT_TRANSPOSE;
 }
 
 size_t vla_round_channels(double x, size_t divisor, size_t min)

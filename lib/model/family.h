@@ -39,10 +39,22 @@ typedef enum vla_layout {
 	VLA_LAYOUT_CONV,      /* stored [out, in, kh, kw], used [out, kh, kw, in] */
 	VLA_LAYOUT_DEPTHWISE, /* stored [c, 1, kh, kw], used [kh, kw, c] */
 	/* The same numbers in the same order under another shape: */
-	VLA_LAYOUT_FLAT, /* stored [out, all others] */
-	VLA_LAYOUT_LEAD, /* stored with a dimension of one before the others */
-	VLA_LAYOUT_LEAD2 /* with two */
+	VLA_LAYOUT_FLAT,      /* stored [out, all others] */
+	VLA_LAYOUT_LEAD,      /* stored with a dimension of one before the others */
+	VLA_LAYOUT_LEAD2,     /* with two */
+	VLA_LAYOUT_TRANSPOSE, /* stored [in, out], used [out, in] */
+	VLA_LAYOUT_PARTS = 64 /* from here on: VLA_LAYOUT_PART */
 } vla_layout;
+
+/* Rows k of n equal parts of a stored tensor (k < n < 8), as q, k and v of one projection. */
+#define VLA_LAYOUT_PART(k, n) ((vla_layout)(VLA_LAYOUT_PARTS + (n)*8 + (k)))
+/* n of a part, and k; 1 and 0 of a whole tensor. */
+static inline unsigned vla_layout_parts(vla_layout layout, unsigned *k)
+{
+	bool part = layout >= VLA_LAYOUT_PARTS;
+	*k = part ? ((unsigned)layout - VLA_LAYOUT_PARTS) % 8 : 0;
+	return part ? ((unsigned)layout - VLA_LAYOUT_PARTS) / 8 : 1;
+}
 
 /* ours -> stored. '#' stands for a number (in stored "#-1" for the one before); '~' at the end for any rest. The first
  * row that matches serves. */
@@ -63,8 +75,13 @@ typedef struct vla_family {
 } vla_family;
 
 extern const vla_family vla_family_dual, vla_family_clip, vla_family_siglip, vla_family_siglip2, vla_family_fgclip2,
-	vla_family_chinese_clip, vla_family_dinov2, vla_family_dinov2_with_registers, vla_family_mobilenet_v2;
+	vla_family_chinese_clip, vla_family_openai_clip, vla_family_open_clip, vla_family_dinov2,
+	vla_family_dinov2_with_registers, vla_family_mobilenet_v2;
 
+/* The configuration of weights that have none of ours or of Hugging Face's: `config` (a dir's config.json or NULL)
+ * stays unless the tensors have the names of the original CLIP; then open_clip_config.json, or no more than the
+ * family's name where the directory has none. *config is replaced. */
+vla_status vla_family_config(const vla_checkpoint *ckpt, const char *dir, json_t **config, vla_err *err) VLA_MUST_USE;
 /* By model_type; VLA_EUNSUPPORTED lists the known ones. */
 vla_status vla_family_find(const json_t *config, const vla_family **out, vla_err *err) VLA_MUST_USE;
 void vla_arch_release(vla_arch *a);

@@ -5,11 +5,20 @@
 
 #include <dlfcn.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static bool is_dir(const char *path)
 {
 	struct stat sb;
 	return stat(path, &sb) == 0 && S_ISDIR(sb.st_mode);
+}
+
+char *vla_model_dir(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	if (is_dir(path))
+		return vla_strdup(path);
+	return slash ? vla_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : vla_strdup(".");
 }
 
 // Tries root/name; notes it in `tried` when it is not there.
@@ -40,7 +49,7 @@ vla_status vla_model_locate(const char *dir_or_name, char **out, vla_err *err)
 	const char *name = dir_or_name ? dir_or_name : "vla-mini", *p = getenv("VLA_PATH");
 	vla_buf tried = { NULL, 0, 0 };
 	*out = NULL;
-	if (dir_or_name && (strchr(name, '/') || is_dir(name)))
+	if (dir_or_name && (strchr(name, '/') || access(name, F_OK) == 0))
 		return (*out = vla_strdup(name)) ? VLA_OK : vla_nomem(err);
 	while (p && *p && !*out) {
 		size_t n = strcspn(p, ":");

@@ -26,7 +26,8 @@ static vla_status read_arch(vla_model *m, const json_t *prep, vla_err *err)
 vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err)
 {
 	json_t *prep = NULL;
-	VLA_TRY(vla_json_read(dir, "config.json", false, &m->config, err));
+	VLA_TRY(vla_json_read(dir, "config.json", true, &m->config, err));
+	VLA_TRY(vla_family_config(m->ckpt, dir, &m->config, err));
 	VLA_TRY(vla_json_read(dir, "preprocessor_config.json", true, &prep, err));
 	vla_status st = read_arch(m, prep, err);
 	json_decref(prep);
@@ -81,13 +82,18 @@ static vla_status new_model(const vla_model_opts *opts, vla_model **out, vla_err
 static vla_status open_into(vla_model *m, vla_err *err)
 {
 	VLA_TRY(vla_checkpoint_open(m->path, &m->ckpt, err));
-	VLA_TRY(vla_model_load_config(m, m->path, err));
+	char *dir = vla_model_dir(m->path);
+	vla_status st = dir ? vla_model_load_config(m, dir, err) : vla_nomem(err);
+	if (st != VLA_OK || !m->arch.text) {
+		free(dir);
+		dir = NULL;
+	}
+	m->tokenizer_dir = dir;
+	VLA_TRY(st);
 	VLA_TRY(vla_model_set_text_mode(m, m->text_mode, err));
 	VLA_TRY(vla_model_build(m, NULL, err));
 	VLA_TRY(vla_model_bind(m, err));
 	VLA_TRY(vla_model_ensure(m, "logit_", err));
-	if (m->arch.text && !(m->tokenizer_dir = vla_strdup(m->path)))
-		return vla_nomem(err);
 	VLA_TRY(vla_model_fingerprint(m, err));
 	fill_info(m);
 	return VLA_OK;

@@ -55,7 +55,10 @@ vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err) VL
 /* Opens the tokenizer unless it is open. */
 vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err) VLA_MUST_USE;
 vla_status vla_model_fingerprint(vla_model *m, vla_err *err) VLA_MUST_USE;
-/* dir_or_name to a directory; malloc'd. */
+/* dir_or_name to a directory or a file of weights; malloc'd. */
 vla_status vla_model_locate(const char *dir_or_name, char **out, vla_err *err) VLA_MUST_USE;
+/* The directory in which the files beside the weights lie: path itself, or that of a file; malloc'd, NULL when memory
+ * is short. */
+char *vla_model_dir(const char *path);
 
 #endif

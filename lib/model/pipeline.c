@@ -60,12 +60,14 @@ static vla_status load(struct pipeline *p, struct entry *e, vla_image *im, float
 	vla_err *err = &e->why;
 	vla_status s = VLA_OK;
 	const vla_image *from = im;
+	vla_image_opts o = p->o->image;
+	o.keep_alpha = true; // preprocessing drops it, some families after the resize only
 	if (pic->image.data)
 		from = &pic->image;
 	else if (pic->bytes || !pic->path)
-		s = vla_image_decode(pic->bytes ? pic->bytes : "", pic->nbytes, &p->o->image, im, err);
+		s = vla_image_decode(pic->bytes ? pic->bytes : "", pic->nbytes, &o, im, err);
 	else
-		s = vla_image_load(pic->path, &p->o->image, im, err);
+		s = vla_image_load(pic->path, &o, im, err);
 	if (s == VLA_OK)
 		s = vla_model_target(p->m, from->width, from->height, &e->size, err);
 	if (s == VLA_OK)

@@ -275,9 +275,11 @@ static vla_status resize(const vla_prep *p, const vla_image *im, vla_image *out,
 	return vla_image_resize(im, w, h, p->filter, out, err);
 }
 
-static int32_t crop_offset(uint32_t size, uint32_t crop)
+static int32_t crop_offset(const vla_prep *p, uint32_t size, uint32_t crop)
 {
 	int64_t d = (int64_t)size - crop;
+	if (p->crop_even && d > 0)
+		return (int32_t)(d / 2 + (d % 4 == 3));
 	return (int32_t)(d >= 0 ? d / 2 : -((-d + 1) / 2));
 }
 
@@ -301,30 +303,46 @@ void vla_prep_box(const vla_prep *p, uint32_t width, uint32_t height, const floa
 {
 	uint32_t w, h;
 	resized(p, width, height, &w, &h);
-	double x = p->crop ? crop_offset(w, p->crop_width) : 0, y = p->crop ? crop_offset(h, p->crop_height) : 0;
+	double x = p->crop ? crop_offset(p, w, p->crop_width) : 0, y = p->crop ? crop_offset(p, h, p->crop_height) : 0;
 	out[0] = (double)box[0] / width * w - x;
 	out[1] = (double)box[1] / height * h - y;
 	out[2] = ((double)box[0] + box[2]) / width * w - x;
 	out[3] = ((double)box[1] + box[3]) / height * h - y;
 }
 
+static vla_status drop_alpha(const vla_image *im, vla_image *out, vla_err *err)
+{
+	size_t n = (size_t)im->width * im->height;
+	*out = (vla_image){ .width = im->width, .height = im->height, .channels = 3, .data = malloc(n * 3) };
+	if (!out->data)
+		return vla_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		memcpy(out->data + i * 3, im->data + i * 4, 3);
+	return VLA_OK;
+}
+
 vla_status vla_prep_run(const vla_prep *p, const vla_image *im, float *out, vla_err *err)
 {
-	vla_image a = VLA_IMAGE_INIT, b = VLA_IMAGE_INIT;
+	vla_image rgb = VLA_IMAGE_INIT, a = VLA_IMAGE_INIT, b = VLA_IMAGE_INIT;
 	vla_status st = VLA_OK;
-	if (im->channels != 3 || !im->width || !im->height)
+	if ((im->channels != 3 && im->channels != 4) || !im->width || !im->height)
 		return vla_fail(err, VLA_EINVAL, "a picture of %u channels, not 3", im->channels);
+	if (im->channels == 4 && !p->weigh_alpha) {
+		VLA_TRY(drop_alpha(im, &rgb, err));
+		im = &rgb;
+	}
 	if (p->mode != VLA_RESIZE_NONE) {
 		st = resize(p, im, &a, err);
 		im = &a;
 	}
 	if (st == VLA_OK && p->crop && (im->width != p->crop_width || im->height != p->crop_height)) {
-		st = vla_image_crop(im, crop_offset(im->width, p->crop_width), crop_offset(im->height, p->crop_height),
-				    p->crop_width, p->crop_height, &b, err);
+		st = vla_image_crop(im, crop_offset(p, im->width, p->crop_width),
+				    crop_offset(p, im->height, p->crop_height), p->crop_width, p->crop_height, &b, err);
 		im = &b;
 	}
 	if (st == VLA_OK)
 		vla_prep_normalise(p, im, out);
+	vla_image_release(&rgb);
 	vla_image_release(&a);
 	vla_image_release(&b);
 	return st;
@@ -335,5 +353,5 @@ void vla_prep_normalise(const vla_prep *p, const vla_image *im, float *out)
 	size_t n = (size_t)im->width * im->height;
 	for (size_t i = 0; i < n; i++)
 		for (size_t c = 0; c < 3; c++)
-			out[i * 3 + c] = p->table[c][im->data[i * 3 + c]];
+			out[i * 3 + c] = p->table[c][im->data[i * im->channels + c]];
 }

@@ -21,6 +21,8 @@ typedef struct vla_prep {
 	vla_filter filter;
 	bool crop;
 	uint32_t crop_width, crop_height;
+	bool weigh_alpha;            /* alpha weighs colours in the resize, and is dropped after it */
+	bool crop_even;              /* half a pixel goes to the even offset (torchvision), not down */
 	uint32_t patch, max_patches; /* of VLA_RESIZE_PATCHES */
 	bool by_picture;             /* the budget follows from the picture's size (FG-CLIP 2), max_patches at most */
 	bool rescale, normalise;
@@ -51,7 +53,7 @@ void vla_prep_box(const vla_prep *p, uint32_t width, uint32_t height, const floa
 json_t *vla_prep_write(const vla_prep *p);
 /* out: [height, width, 3] of vla_prep_size. */
 vla_status vla_prep_run(const vla_prep *p, const vla_image *im, float *out, vla_err *err) VLA_MUST_USE;
-/* The last step alone: RGB picture to [height, width, 3] numbers. */
+/* The last step alone: RGB picture (alpha is passed over) to [height, width, 3] numbers. */
 void vla_prep_normalise(const vla_prep *p, const vla_image *im, float *out);
 
 extern const float vla_mean_clip[3], vla_std_clip[3], vla_mean_half[3], vla_std_half[3];

@@ -29,7 +29,8 @@ static void release(struct writer *w)
 static void to_stored(const vla_param *p, vla_layout layout, const float *x, float *y)
 {
 	const size_t *d = p->dim;
-	size_t n = layout == VLA_LAYOUT_CONV ? d[0] : 1, k = layout == VLA_LAYOUT_CONV ? d[1] * d[2] : d[0] * d[1];
+	size_t n = layout == VLA_LAYOUT_CONV ? d[0] : 1;
+	size_t k = layout == VLA_LAYOUT_TRANSPOSE ? d[0] : layout == VLA_LAYOUT_CONV ? d[1] * d[2] : d[0] * d[1];
 	size_t c = p->n / n / k;
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < k; j++)
@@ -81,6 +82,29 @@ static vla_dtype dtype_of(const vla_param *p, vla_dtype wanted)
 	return wanted == VLA_I8 && (p->ndim == 3 || p->n / p->dim[0] < 2) ? VLA_F16 : wanted;
 }
 
+// All parts of the tensor that p is the first part of, as it is stored.
+static vla_status join_parts(const vla_model *m, const vla_param *first, const char *name, unsigned parts, float *out,
+			     vla_err *err)
+{
+	unsigned found = 0, k;
+	for (size_t i = 0; i < m->params.n && found < parts; i++) {
+		vla_param *p = m->params.p[i];
+		char other[256];
+		vla_layout layout;
+		if (p->n != first->n ||
+		    !vla_family_stored_name(m->family, &m->arch, p->name, other, sizeof other, &layout) ||
+		    strcmp(other, name) != 0 || vla_layout_parts(layout, &k) != parts)
+			continue;
+		const float *x = vla_param_f32(p);
+		if (!x)
+			return vla_nomem(err);
+		memcpy(out + k * first->n, x, first->n * sizeof *out);
+		found++;
+	}
+	return found == parts ? VLA_OK
+			      : vla_fail(err, VLA_EUNSUPPORTED, "tensor '%s' lacks a part in this model", name);
+}
+
 static vla_status add_param(struct writer *w, const vla_model *m, vla_param *p, vla_dtype wanted, vla_err *err)
 {
 	char name[256];
@@ -92,8 +116,21 @@ static vla_status add_param(struct writer *w, const vla_model *m, vla_param *p, 
 		return vla_fail(err, VLA_EUNSUPPORTED, "family %s has no name for '%s'", m->family->name, p->name);
 	vla_ct t = { .dtype = dtype_of(p, wanted), .data = x };
 	float *moved = NULL;
+	unsigned k, parts = vla_layout_parts(layout, &k);
+	if (k > 0)
+		return VLA_OK; // it went with the first one
 	t.ndim = vla_layout_shape(layout, p, t.dim);
-	t.n = p->n;
+	t.n = p->n * parts;
+	if (parts > 1) {
+		if (!(moved = vla_alloc(t.n, sizeof *moved)))
+			return vla_nomem(err);
+		vla_status st = join_parts(m, p, name, parts, moved, err);
+		if (st != VLA_OK) {
+			free(moved);
+			return st;
+		}
+		t.data = x = moved;
+	}
 	if (vla_layout_moves(layout)) {
 		if (!(moved = vla_alloc(p->n, sizeof *moved)))
 			return vla_nomem(err);
@@ -168,8 +205,17 @@ static vla_status copy_file(const char *from, const char *to, const char *name, 
 
 vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err)
 {
-	static const char *const tokenizer_files[] = { "tokenizer.json", "tokenizer_config.json",
-						       "special_tokens_map.json", "vocab.json", "merges.txt" };
+	static const char *const tokenizer_files[] = { "tokenizer.json",
+						       "tokenizer_config.json",
+						       "special_tokens_map.json",
+						       "added_tokens.json",
+						       "vocab.json",
+						       "merges.txt",
+						       "vocab.txt",
+						       "spiece.model",
+						       "tokenizer.model",
+						       "bpe_simple_vocab_16e6.txt.gz",
+						       "bpe_simple_vocab_16e6.txt" };
 	if (dtype != VLA_F32 && dtype != VLA_F16 && dtype != VLA_BF16 && dtype != VLA_I8)
 		return vla_fail(err, VLA_EINVAL, "a model cannot be stored as %s", vla_dtype_name(dtype));
 	if (mkdir(dir, 0777) != 0 && errno != EEXIST)

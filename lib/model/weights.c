@@ -74,6 +74,19 @@ static bool direct(const vla_binding *b)
 	return !vla_layout_moves(b->layout) || (b->layout == VLA_LAYOUT_CONV && d[1] * d[2] == 1);
 }
 
+// The stored tensor, or the rows of it that are the parameter's.
+static vla_ct own_rows(const vla_binding *b)
+{
+	vla_ct t = *b->t;
+	unsigned k, parts = vla_layout_parts(b->layout, &k);
+	t.n /= parts;
+	t.bytes /= parts;
+	t.data = (const char *)t.data + k * t.bytes;
+	if (parts > 1)
+		t.dim[0] /= parts;
+	return t;
+}
+
 vla_status vla_model_bind(vla_model *m, vla_err *err)
 {
 	m->binding = vla_zalloc(m->params.n, sizeof *m->binding);
@@ -85,7 +98,7 @@ vla_status vla_model_bind(vla_model *m, vla_err *err)
 		m->nbindings++;
 		b->pending = !direct(b);
 		if (!b->pending) {
-			b->p->raw = b->t->data;
+			b->p->raw = own_rows(b).data;
 			b->p->raw_dtype = b->t->dtype;
 		}
 	}
@@ -106,6 +119,8 @@ static void from_stored(const vla_binding *b, const float *x, float *y)
 	const size_t *d = b->p->dim;
 	if (b->layout == VLA_LAYOUT_CONV)
 		swap_last(x, y, d[0], d[3], d[1] * d[2]);
+	else if (b->layout == VLA_LAYOUT_TRANSPOSE)
+		swap_last(x, y, 1, d[1], d[0]);
 	else
 		swap_last(x, y, 1, d[2], d[0] * d[1]);
 }
@@ -121,10 +136,13 @@ static vla_status convert(vla_binding *b, vla_err *err)
 		free(y);
 		return vla_nomem(err);
 	}
-	vla_status st = vla_ct_to_f32(b->t, x, err);
+	vla_ct t = own_rows(b);
+	vla_status st = vla_ct_to_f32(&t, x, err);
 	if (st == VLA_OK && b->scale) {
-		const unsigned char *s = b->scale->data;
-		size_t row = b->t->dim[0] ? n / b->t->dim[0] : 0;
+		unsigned k;
+		vla_layout_parts(b->layout, &k);
+		const unsigned char *s = (const unsigned char *)b->scale->data + k * t.dim[0] * sizeof(float);
+		size_t row = t.dim[0] ? n / t.dim[0] : 0;
 		for (size_t i = 0; i < n; i++) {
 			float scale;
 			memcpy(&scale, s + i / row * sizeof scale, sizeof scale);

@@ -145,6 +145,7 @@ static double off_by(const golden *g, const vla_model *m, const char *file, cons
 	vla_err err = VLA_ERR_INIT;
 	vla_image_opts stored = VLA_IMAGE_OPTS_INIT; // upstream leaves EXIF alone
 	stored.keep_exif = true;
+	stored.keep_alpha = true; // as the embedding pipeline does
 	double d = 0;
 	float *got = malloc(n * sizeof *got);
 	const char *path = golden_path(g, file);
