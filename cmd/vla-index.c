@@ -15,7 +15,7 @@ static struct {
 } opt = { .type = "flat", .recall = 0.95 };
 
 static const struct opt_row rows[] = {
-	{ 't', "type", VLA_OPT_STRING, &opt.type, "TYPE", "kind of index: flat (default), exact; ivf, approximate",
+	{ 't', "type", VLA_OPT_STRING, &opt.type, "TYPE", "kind of index: flat (default), exact; ivf, approximate; inverted, for sparse streams",
 	  NULL },
 	{ 0, "dtype", VLA_OPT_STRING, &opt.dtype, "TYPE",
 	  "store vectors as f32, f16, bf16 or i8 (default: as the first stream)", NULL },

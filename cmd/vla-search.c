@@ -12,7 +12,7 @@ static struct search job = { .min_p = -1, .min_score = -INFINITY };
 static struct {
 	struct opt_list image, index;
 	uint32_t top;
-	const char *queries, *text_file;
+	const char *text_file;
 	double duplicates;
 } opt = { .duplicates = -2, .top = NOT_GIVEN };
 
@@ -27,8 +27,11 @@ static const struct opt_row rows[] = {
 	  NULL },
 	{ 'i', "image", VLA_OPT_LIST, &opt.image, "FILE", "a picture as a query, or as a term beside +TEXT and -TEXT",
 	  NULL },
-	{ 0, "queries", VLA_OPT_STRING, &opt.queries, "STREAM", "take the vectors of a stream as queries", NULL },
+	{ 0, "queries", VLA_OPT_STRING, &job.stream, "STREAM", "take the vectors of a stream as queries", NULL },
 	{ 0, "text-file", VLA_OPT_STRING, &opt.text_file, "FILE", "take each line of FILE as a query", NULL },
+	{ 0, "explain", VLA_OPT_FLAG, &job.explain, NULL,
+	  "sparse queries: print the words that matched and what they add", NULL },
+	{ 0, "vocabulary", VLA_OPT_STRING, &job.vocabulary, "FILE", "the words of sparse vectors, one a line", NULL },
 	{ 0, "calibrate", VLA_OPT_FLAG, &job.calibrate, NULL, "print a p-value for each result", NULL },
 	{ 0, "min-p", VLA_OPT_DOUBLE, &job.min_p, "P", "keep results with a confidence, 1 - p, of at least P", NULL },
 	{ 0, "background", VLA_OPT_STRING, &job.background, "STREAM",
@@ -70,6 +73,8 @@ static void check_options(bool queries)
 {
 	if (opt.duplicates < -1 ? !queries : queries)
 		usage_error(queries ? "--duplicates takes no queries" : "nothing to search for");
+	if (job.explain && !job.stream)
+		usage_error("--explain goes with --queries of sparse vectors");
 	if (job.min_p > 1)
 		usage_error("--min-p is a confidence between 0 and 1, not %g", job.min_p);
 	if (isnan(job.min_score))
@@ -87,7 +92,7 @@ int main(int argc, char **argv)
 	static struct opt_common com;
 	diag_init(argv[0]);
 	int i = take_index(argc, argv, opts_parse(&tool, &com, argc, argv));
-	check_options(argc > i || opt.image.n || opt.text_file || opt.queries);
+	check_options(argc > i || opt.image.n || opt.text_file || job.stream);
 	job.com = job.out.com = &com;
 	job.out.p = job.calibrate;
 	search_open(&job);
@@ -96,8 +101,8 @@ int main(int argc, char **argv)
 	search_operands(&job, opt.image.v, opt.image.n, argv + i, (size_t)(argc - i));
 	if (opt.text_file)
 		search_lines(&job, opt.text_file);
-	if (opt.queries)
-		search_stream(&job, opt.queries);
+	if (job.stream)
+		search_stream(&job);
 	results_finish(&job.out);
 	search_close(&job);
 	return finish(job.out.printed ? EXIT_DONE : EXIT_NO);

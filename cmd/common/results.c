@@ -22,6 +22,10 @@ void results_put(struct results *r, const struct result *h)
 	put_text(r, h->id);
 	if (r->p)
 		printf(json ? ", \"p\": %.3g" : "\t%.3g", h->p);
+	if (h->why) {
+		fputs(json ? ", \"why\": " : "\t", stdout);
+		put_text(r, h->why);
+	}
 	if (json && h->caption) {
 		fputs(", \"caption\": ", stdout);
 		put_text(r, h->caption);

@@ -25,6 +25,7 @@ struct result {
 	size_t rank;
 	double score, p;
 	const char *id, *caption; // caption NULL: none
+	const char *why;          // NULL: not asked for
 };
 
 void results_put(struct results *r, const struct result *h);

@@ -19,13 +19,64 @@ static void *need(void *p)
 	return p;
 }
 
+static vla_reader *open_stream(const char *path)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_reader *r;
+	if (vla_reader_open(path, &r, &err) != VLA_OK)
+		die("cannot open '%s': %s", path, err.msg);
+	return r;
+}
+
+static void open_queries(struct search *s)
+{
+	if (!s->stream)
+		return;
+	s->reader = open_stream(s->stream);
+	const vla_header *h = vla_reader_header(s->reader);
+	if (h->kind == VLA_TOKENS)
+		die("'%s' holds tokens records; queries are dense or sparse", s->stream);
+	s->sparse = h->kind == VLA_SPARSE;
+	if (s->sparse && s->calibrate)
+		die("p-values are for dense vectors, '%s' holds sparse ones", s->stream);
+}
+
+static void read_vocabulary(struct search *s)
+{
+	FILE *f = s->vocabulary ? fopen(s->vocabulary, "r") : NULL;
+	size_t cap = 0, room = 0;
+	char *line = NULL;
+	ssize_t n;
+	if (s->vocabulary && !f)
+		die("cannot open '%s':", s->vocabulary);
+	while (f && (n = getline(&line, &cap, f)) >= 0) {
+		if (n && line[n - 1] == '\n')
+			line[n - 1] = 0;
+		if (s->words == room)
+			s->word = need(realloc(s->word, (room = room ? room * 2 : 1024) * sizeof *s->word));
+		s->word[s->words++] = need(strdup(line));
+	}
+	if (f && ferror(f))
+		die("cannot read '%s':", s->vocabulary);
+	free(line);
+	if (f)
+		fclose(f);
+}
+
 static void open_index(struct search *s, struct search_index *x)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_where *f;
 	uint64_t n;
-	if (vla_index_open(x->path, s->pool, &x->x, &err) != VLA_OK)
+	vla_status st = s->sparse ? vla_inverted_open(x->path, s->pool, &x->lists, &err)
+				  : vla_index_open(x->path, s->pool, &x->x, &err);
+	if (st != VLA_OK)
 		die("cannot open '%s': %s", x->path, err.msg);
+	if (s->sparse)
+		x->x = vla_inverted_index(x->lists);
+	else if (vla_index_header(x->x)->kind != VLA_DENSE)
+		die("'%s' holds %s records; they are searched with --queries STREAM of such", x->path,
+		    vla_kind_name(vla_index_header(x->x)->kind));
 	if (s->top)
 		x->hits = need(malloc(s->batch * s->top * sizeof *x->hits));
 	if (!s->where.n)
@@ -55,17 +106,23 @@ static void check_source(const struct search *s, const char *what, const char *m
 void search_open(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
+	open_queries(s);
+	if (s->sparse && !s->top)
+		s->top = SEARCH_HITS;
 	size_t most = s->top ? SEARCH_HITS / s->top / s->paths : 1;
 	s->batch = most < 1 ? 1 : most < SEARCH_BATCH ? most : SEARCH_BATCH;
 	must(vla_pool_new(s->com->threads, &s->pool, &err), &err);
 	must(vla_queries_new(&s->queries, &err), &err);
 	s->index = need(calloc(s->paths, sizeof *s->index));
+	read_vocabulary(s);
 	for (size_t i = 0; i < s->paths; i++) {
 		s->index[i].path = s->path[i];
 		open_index(s, &s->index[i]);
 	}
 	const vla_header *h = vla_index_header(s->index[0].x);
 	check_source(s, s->path[0], h->model, h->dim);
+	if (s->reader)
+		check_source(s, "the queries", vla_reader_header(s->reader)->model, vla_reader_header(s->reader)->dim);
 }
 
 void search_close(struct search *s)
@@ -74,11 +131,18 @@ void search_close(struct search *s)
 	vla_queries_free(s->queries);
 	vla_model_close(s->model);
 	for (size_t i = 0; i < s->paths; i++) {
-		vla_index_close(s->index[i].x);
+		if (s->sparse)
+			vla_inverted_close(s->index[i].lists);
+		else
+			vla_index_close(s->index[i].x);
 		free(s->index[i].allow);
 		free(s->index[i].hits);
 	}
 	free(s->index);
+	vla_reader_close(s->reader);
+	while (s->words)
+		free(s->word[--s->words]);
+	free(s->word);
 	vla_pool_free(s->pool);
 }
 
@@ -86,22 +150,11 @@ static void open_model(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_model_opts o = { .pool = s->pool, .compute = (vla_compute)s->com->compute };
+	if (s->sparse)
+		die("texts and pictures are dense queries, '%s' holds sparse ones", s->stream);
 	must(vla_model_open(s->com->model, &o, &s->model, &err), &err);
 	const vla_model_info *m = vla_model_get_info(s->model);
 	check_source(s, "the queries would be", m->fingerprint, m->dim);
-}
-
-static vla_reader *open_stream(const struct search *s, const char *path, const char *what)
-{
-	vla_err err = VLA_ERR_INIT;
-	vla_reader *r;
-	if (vla_reader_open(path, &r, &err) != VLA_OK)
-		die("cannot open '%s': %s", path, err.msg);
-	const vla_header *h = vla_reader_header(r);
-	if (h->kind != VLA_DENSE)
-		die("'%s' holds %s records; %s are dense", path, vla_kind_name(h->kind), what);
-	check_source(s, what, h->model, h->dim);
-	return r;
 }
 
 // All vectors of a stream; *n of them.
@@ -109,8 +162,12 @@ static float *read_vectors(const struct search *s, const char *path, size_t *n)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_rec rec = VLA_REC_INIT;
-	vla_reader *r = open_stream(s, path, "background vectors");
-	size_t dim = vla_reader_header(r)->dim, cap = 0;
+	vla_reader *r = open_stream(path);
+	const vla_header *h = vla_reader_header(r);
+	if (h->kind != VLA_DENSE)
+		die("'%s' holds %s records; background vectors are dense", path, vla_kind_name(h->kind));
+	check_source(s, "background vectors", h->model, h->dim);
+	size_t dim = h->dim, cap = 0;
 	float *v = NULL;
 	vla_status st;
 	for (*n = 0; (st = vla_reader_next(r, &rec, &err)) == VLA_OK; ++*n) {
@@ -152,8 +209,31 @@ static void calibrate(struct search *s, const float *v, size_t nq, bool texts)
 	     &err);
 }
 
+// "dog:0.75 grass:0.5", the words that add most first.
+static char *explain(struct search *s, vla_inverted *lists, const vla_sparse *q, uint64_t row)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_match *m = need(malloc((q->n + 1) * sizeof *m));
+	char *text = NULL;
+	size_t n, bytes;
+	FILE *f = need(open_memstream(&text, &bytes));
+	must(vla_inverted_explain(lists, q, row, m, &n, &err), &err);
+	for (size_t i = 0; i < n; i++) {
+		fputs(i ? " " : "", f);
+		if (m[i].index < s->words)
+			fputs(s->word[m[i].index], f);
+		else
+			fprintf(f, "%u", m[i].index);
+		fprintf(f, ":%.4g", m[i].score);
+	}
+	if (fclose(f) != 0)
+		die("out of memory");
+	free(m);
+	return text;
+}
+
 // The results of query number q: the best of all indexes, of which equal scores keep the order.
-static void put_query(struct search *s, const char *name, size_t q)
+static void put_query(struct search *s, const char *name, size_t q, const vla_sparse *sparse)
 {
 	size_t at[SEARCH_INDEXES] = { 0 };
 	for (size_t rank = 1; !s->top || rank <= s->top; rank++) {
@@ -173,8 +253,10 @@ static void put_query(struct search *s, const char *name, size_t q)
 		if (s->min_p >= 0 && !(1 - best->p >= s->min_p))
 			continue;
 		vla_index *x = s->index[from].x;
+		char *why = s->explain ? explain(s, s->index[from].lists, sparse, best->row) : NULL;
 		results_put(&s->out, &(struct result){ name, rank, best->score, best->p, vla_index_id(x, best->row),
-						       vla_index_caption(x, best->row) });
+						       vla_index_caption(x, best->row), why });
+		free(why);
 	}
 }
 
@@ -203,7 +285,7 @@ static void answer(struct search *s, const char *const *name, const float *v, si
 	if (s->calibrate)
 		calibrate(s, v, nq, texts);
 	for (size_t q = 0; q < nq; q++)
-		put_query(s, name[q], q);
+		put_query(s, name[q], q, NULL);
 }
 
 static void answer_queries(struct search *s)
@@ -268,32 +350,75 @@ void search_lines(struct search *s, const char *path)
 		fclose(f);
 }
 
-void search_stream(struct search *s, const char *path)
+// Queries of a stream until they are answered.
+struct asked {
+	char *name[SEARCH_BATCH];
+	float *dense;                    // [batch, dim]
+	vla_sparse sparse[SEARCH_BATCH]; // copies
+	size_t n;
+};
+
+static void *copy(const void *p, size_t bytes)
+{
+	return memcpy(need(malloc(bytes + 1)), p, bytes);
+}
+
+static void ask(struct search *s, struct asked *a, const vla_rec *rec, size_t dim)
+{
+	if (s->sparse)
+		a->sparse[a->n] = (vla_sparse){ copy(rec->index, rec->rows * sizeof *rec->index),
+						copy(rec->data, rec->rows * sizeof *rec->data), rec->rows };
+	else
+		memcpy(a->dense + a->n * dim, rec->data, dim * sizeof *a->dense);
+	a->name[a->n++] = need(strdup(rec->id));
+}
+
+static void answer_sparse(struct search *s, const struct asked *a)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_search_opts o = VLA_SEARCH_OPTS_INIT;
+	o.k = s->top;
+	for (size_t i = 0; i < s->paths; i++) {
+		struct search_index *x = &s->index[i];
+		o.allow = x->allow;
+		must(vla_inverted_search(x->lists, &o, a->sparse, a->n, x->hits, x->found, &err), &err);
+	}
+	for (size_t q = 0; q < a->n; q++)
+		put_query(s, a->name[q], q, &a->sparse[q]);
+}
+
+static void answer_asked(struct search *s, struct asked *a)
+{
+	if (s->sparse)
+		answer_sparse(s, a);
+	else
+		answer(s, (const char *const *)a->name, a->dense, a->n, false);
+	while (a->n) {
+		free(a->name[--a->n]);
+		free((void *)(uintptr_t)a->sparse[a->n].index);
+		free((void *)(uintptr_t)a->sparse[a->n].weight);
+	}
+}
+
+void search_stream(struct search *s)
 {
 	vla_err err = VLA_ERR_INIT;
 	vla_rec rec = VLA_REC_INIT;
-	vla_reader *r = open_stream(s, path, "the queries");
-	size_t dim = vla_reader_header(r)->dim;
-	float *v = need(malloc(s->batch * dim * sizeof *v));
-	char *name[SEARCH_BATCH];
-	vla_status st = VLA_OK;
-	for (size_t n = 0; st == VLA_OK;) {
-		st = vla_reader_next(r, &rec, &err);
-		if (st == VLA_OK) {
-			memcpy(v + n * dim, rec.data, dim * sizeof *v);
-			name[n++] = need(strdup(rec.id));
-		}
-		if (n == s->batch || (st != VLA_OK && n)) {
-			answer(s, (const char *const *)name, v, n, false);
-			while (n)
-				free(name[--n]);
-		}
+	static struct asked a;
+	size_t dim = vla_reader_header(s->reader)->dim;
+	a.dense = need(malloc(s->batch * (s->sparse ? 1 : dim) * sizeof *a.dense));
+	vla_status st;
+	while ((st = vla_reader_next(s->reader, &rec, &err)) == VLA_OK) {
+		ask(s, &a, &rec, dim);
+		if (a.n == s->batch)
+			answer_asked(s, &a);
 	}
+	if (a.n)
+		answer_asked(s, &a);
 	if (st != VLA_EOF)
-		die("cannot read '%s': %s", path, err.msg);
-	free(v);
+		die("cannot read '%s': %s", s->stream, err.msg);
+	free(a.dense);
 	vla_rec_release(&rec);
-	vla_reader_close(r);
 }
 
 static vla_status put_pair(void *ctx, uint64_t first, uint64_t second, float score, vla_err *err)
@@ -302,7 +427,7 @@ static vla_status put_pair(void *ctx, uint64_t first, uint64_t second, float sco
 	const vla_index *x = s->index[0].x;
 	(void)err;
 	results_put(&s->out, &(struct result){ vla_index_id(x, first), 1, score, NAN, vla_index_id(x, second),
-					       vla_index_caption(x, second) });
+					       vla_index_caption(x, second), NULL });
 	return VLA_OK;
 }
 

@@ -14,6 +14,7 @@
 #include "common/results.h"
 
 #include <vla/background.h>
+#include <vla/inverted.h>
 #include <vla/where.h>
 #include <vla/query.h>
 
@@ -22,8 +23,9 @@ enum { SEARCH_BATCH = 256, SEARCH_HITS = 1 << 20, SEARCH_INDEXES = 256 };
 struct search_index {
 	const char *path;
 	vla_index *x;
-	uint64_t *allow; // rows that the filter lets through; NULL: all
-	vla_hit *hits;   // [batch, top] with a top, else malloc'd anew for each query
+	vla_inverted *lists; // sparse: owns x
+	uint64_t *allow;     // rows that the filter lets through; NULL: all
+	vla_hit *hits;       // [batch, top] with a top, else malloc'd anew for each query
 	size_t found[SEARCH_BATCH];
 };
 
@@ -38,9 +40,16 @@ struct search {
 	uint32_t probes;        // ivf: cells to look into; 0: as the index was tuned
 	bool calibrate;         // p-values
 	double min_p;           // least confidence; negative: any
+	const char *stream;     // stream of vectors to ask with; sparse ones search inverted lists
+	const char *vocabulary; // a file with the words of sparse vectors, one a line; NULL: their numbers
+	bool explain;           // what each result has in common with its query
 	const char *background; // stream of background vectors; NULL: the built-in texts
 	struct results out;
 	// The rest is filled by search_open.
+	vla_reader *reader; // of stream
+	bool sparse;
+	char **word; // [words] of the vocabulary
+	size_t words;
 	struct search_index *index; // [paths]
 	vla_model *model;
 	vla_pool *pool;
@@ -54,8 +63,8 @@ void search_open(struct search *s);
 void search_operands(struct search *s, const char *const *image, size_t images, char *const *text, size_t texts);
 /* Each line of a file, "-" for standard input, as a query. */
 void search_lines(struct search *s, const char *path);
-/* The vectors of a stream as queries. */
-void search_stream(struct search *s, const char *path);
+/* The vectors of s->stream as queries. */
+void search_stream(struct search *s);
 /* All pairs of rows that score at least so much. */
 void search_duplicates(struct search *s, double threshold);
 void search_close(struct search *s);

@@ -3,6 +3,8 @@
 #include "index/parts.h"
 #include "index/tune.h"
 
+#include <vla/inverted.h>
+
 #include <math.h>
 
 enum { FLAT, IVF };
@@ -142,6 +144,8 @@ vla_status vla_index_build(const char *const *streams, size_t n, const char *pat
 			   vla_index_report *report, vla_err *err)
 {
 	int type = FLAT;
+	if (strcmp(o->type, "inverted") == 0)
+		return vla_inverted_build(streams, n, path, o, report, err);
 	VLA_TRY(check_opts(o, n, &type, err));
 	vla_intake in;
 	vla_status s = vla_intake_init(&in, path, NULL, o->dtype, err);

@@ -72,6 +72,7 @@ vla_status vla_index_duplicates(vla_index *x, float threshold, vla_pair_fn *fn, 
 {
 	size_t workers = vla_pool_size(x->pool), dim = x->store.header.dim;
 	struct pairs s = { .x = x, .threshold = threshold };
+	VLA_TRY(vla_index_check_queries(x, NULL, 0, err));
 	vla_status st = VLA_OK;
 	float *q = vla_alloc(VLA_QUERY_BLOCK, dim * sizeof *q);
 	s.queries = q;

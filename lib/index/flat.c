@@ -117,6 +117,9 @@ void vla_index_vector(const vla_index *x, uint64_t row, float *out)
 vla_status vla_index_check_queries(const vla_index *x, const float *q, size_t nq, vla_err *err)
 {
 	size_t dim = x->store.header.dim;
+	if (x->store.header.kind != VLA_DENSE)
+		return vla_fail(err, VLA_EINVAL, "the index holds %s records, the queries are dense",
+				vla_kind_name(x->store.header.kind));
 	for (size_t i = 0; i < nq * dim; i++)
 		if (!isfinite(q[i]))
 			return vla_fail(err, VLA_EINVAL, "query %zu holds a number that is not finite", i / dim);

@@ -383,6 +383,10 @@ void vla_store_vector(const vla_store *s, uint64_t row, float *out)
 	}
 	const vla_store_part *part = &s->part[vla_store_part_of(s, row)];
 	size_t dim = s->header.dim, at = (size_t)(row - part->first);
+	if (!part->vectors) { // not dense
+		memset(out, 0, dim * sizeof *out);
+		return;
+	}
 	const char *p = part->vectors + at * dim * vla_dtype_size(s->header.dtype);
 	if (s->header.dtype == VLA_I8)
 		vla_i8_to_f32(dim, (const int8_t *)p, part->scales[at], out);

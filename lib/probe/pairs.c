@@ -63,13 +63,13 @@ static vla_status add_row(vla_pairs *d, vla_rows *r, vla_intern *known, vla_err 
 	return s;
 }
 
-static vla_status read_tables(vla_probe *p, vla_pairs *d, vla_err *err)
+static vla_status read_tables(vla_probe *p, const char *where, vla_pairs *d, vla_err *err)
 {
 	vla_intern known = { 0 };
 	vla_status s = VLA_OK;
 	for (size_t i = 0; i < p->o->inputs && s == VLA_OK; i++) {
 		vla_rows r = { 0 };
-		s = vla_rows_open(p, p->o->input[i], NULL, &r, err);
+		s = vla_rows_open(p, p->o->input[i], where, &r, err);
 		if (s == VLA_OK)
 			s = vla_rows_need(&r, "image", err);
 		if (s == VLA_OK)
@@ -110,7 +110,7 @@ static void drop(vla_pairs *d, const bool *readable, size_t *map)
 	d->texts = t;
 }
 
-static vla_status embed(vla_probe *p, vla_pairs *d, vla_err *err)
+static vla_status embed(vla_probe *p, bool texts, vla_pairs *d, vla_err *err)
 {
 	bool *readable = vla_alloc(d->images, sizeof *readable);
 	size_t *map = vla_alloc(d->images, sizeof *map), dim = 0;
@@ -118,9 +118,10 @@ static vla_status embed(vla_probe *p, vla_pairs *d, vla_err *err)
 				       : vla_nomem(err);
 	if (s == VLA_OK) {
 		drop(d, readable, map);
-		s = vla_embed_strings(p, d->text, d->texts, &d->tv, &dim, err);
+		if (texts)
+			s = vla_embed_strings(p, d->text, d->texts, &d->tv, &dim, err);
 	}
-	if (s == VLA_OK && d->texts && dim != d->dim)
+	if (s == VLA_OK && texts && d->texts && dim != d->dim)
 		s = vla_fail(err, VLA_EINVAL, "pictures have vectors of %zu numbers, texts of %zu", d->dim, dim);
 	free(readable);
 	free(map);
@@ -185,12 +186,20 @@ vla_status vla_pairs_open(vla_probe *p, vla_pairs *d, vla_err *err)
 					p->kind->name);
 		VLA_TRY(join_streams(p, d, err));
 	} else {
-		VLA_TRY(read_tables(p, d, err));
-		VLA_TRY(embed(p, d, err));
+		VLA_TRY(read_tables(p, NULL, d, err));
+		VLA_TRY(embed(p, true, d, err));
 	}
 	if (d->images < 2 || d->texts < 2)
 		return vla_fail(err, VLA_EINVAL, "%zu pictures and %zu texts are too few", d->images, d->texts);
 	return VLA_OK;
+}
+
+vla_status vla_pairs_pictures(vla_probe *p, const char *where, vla_pairs *d, vla_err *err)
+{
+	*d = (vla_pairs){ 0 };
+	VLA_TRY(read_tables(p, where, d, err));
+	VLA_TRY(embed(p, false, d, err));
+	return d->images < 2 ? vla_fail(err, VLA_EINVAL, "%zu pictures of '%s' are too few", d->images, where) : VLA_OK;
 }
 
 void vla_pairs_close(vla_pairs *d)

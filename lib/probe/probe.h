@@ -34,7 +34,9 @@ struct vla_probe {
 
 extern const vla_probe_kind vla_probe_retrieval, vla_probe_zeroshot, vla_probe_linear, vla_probe_knn,
 	vla_probe_calibration, vla_probe_gap, vla_probe_hubness, vla_probe_uniformity, vla_probe_choice,
-	vla_probe_contrast, vla_probe_snare, vla_probe_yesno, vla_probe_objects;
+	vla_probe_contrast, vla_probe_snare, vla_probe_yesno, vla_probe_objects, vla_probe_words, vla_probe_compare,
+	vla_probe_manifest, vla_probe_boxes, vla_probe_masks, vla_probe_captions, vla_probe_clipscore, vla_probe_tokens,
+	vla_probe_segments, vla_probe_encoding;
 
 /* A row of results. An estimate without an interval has NaN ends. */
 vla_status vla_emit(vla_probe *p, const char *group, const char *measure, vla_estimate e, double n,
@@ -126,7 +128,11 @@ typedef struct vla_pairs {
 /* Reads all inputs (roles image and caption) and embeds both sides, or takes two streams whose ids agree. Pictures that
  * cannot be read are left out with their texts. */
 vla_status vla_pairs_open(vla_probe *p, vla_pairs *d, vla_err *err) VLA_MUST_USE;
+/* The rows of a condition with vectors of the pictures alone (tv stays NULL). */
+vla_status vla_pairs_pictures(vla_probe *p, const char *where, vla_pairs *d, vla_err *err) VLA_MUST_USE;
 void vla_pairs_close(vla_pairs *d);
+/* The rows of task retrieval. */
+vla_status vla_retrieval_measure(vla_probe *p, const vla_pairs *d, vla_err *err) VLA_MUST_USE;
 
 /* Pictures with a class. */
 typedef struct vla_labelled {

@@ -128,7 +128,7 @@ static vla_status emit_ranks(vla_probe *p, struct ranks *r, const char *group, v
 	return s;
 }
 
-static vla_status measure(vla_probe *p, const vla_pairs *d, vla_err *err)
+vla_status vla_retrieval_measure(vla_probe *p, const vla_pairs *d, vla_err *err)
 {
 	size_t side = d->images > d->texts ? d->images : d->texts, n = 0;
 	float *score = vla_alloc(side, CHUNK * sizeof *score);
@@ -166,7 +166,7 @@ static vla_status run(vla_probe *p, vla_err *err)
 	vla_pairs d;
 	vla_status s = vla_pairs_open(p, &d, err);
 	if (s == VLA_OK)
-		s = measure(p, &d, err);
+		s = vla_retrieval_measure(p, &d, err);
 	vla_pairs_close(&d);
 	return s;
 }

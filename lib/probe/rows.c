@@ -17,7 +17,7 @@ static const struct {
 	{ "negative", "negative_caption,neg,negative,false_caption,negatives" },
 	{ "options", "options" },
 	{ "gold", "gold" },
-	{ "group", "group,task,aspect,split,type" },
+	{ "group", "group,task,aspect,set,split,type" },
 	{ "id", "id,item,image_id,file,image" },
 	{ "question", "question,prompt" },
 	{ "answer", "answer,label" },

@@ -8,9 +8,11 @@
 #include <vla/convert.h>
 
 static const vla_probe_kind *const kinds[] = {
-	&vla_probe_retrieval, &vla_probe_zeroshot, &vla_probe_linear,     &vla_probe_knn,    &vla_probe_calibration,
-	&vla_probe_gap,       &vla_probe_hubness,  &vla_probe_uniformity, &vla_probe_choice, &vla_probe_contrast,
-	&vla_probe_snare,     &vla_probe_yesno,    &vla_probe_objects,
+	&vla_probe_retrieval, &vla_probe_words,       &vla_probe_gap,       &vla_probe_hubness, &vla_probe_uniformity,
+	&vla_probe_zeroshot,  &vla_probe_calibration, &vla_probe_linear,    &vla_probe_knn,     &vla_probe_choice,
+	&vla_probe_contrast,  &vla_probe_snare,       &vla_probe_yesno,     &vla_probe_objects, &vla_probe_boxes,
+	&vla_probe_masks,     &vla_probe_captions,    &vla_probe_clipscore, &vla_probe_tokens,  &vla_probe_segments,
+	&vla_probe_encoding,  &vla_probe_compare,     &vla_probe_manifest,
 };
 
 enum { KINDS = sizeof kinds / sizeof kinds[0] };

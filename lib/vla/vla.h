@@ -10,6 +10,7 @@
 #include <vla/file.h>
 #include <vla/image.h>
 #include <vla/index.h>
+#include <vla/inverted.h>
 #include <vla/model.h>
 #include <vla/pool.h>
 #include <vla/probe.h>

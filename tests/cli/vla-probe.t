@@ -135,6 +135,95 @@ ok 'one caption of three makes one up' [ "$(row all 'captions with made-up objec
 ok 'one mention of three' [ "$(row all 'made-up mentions')" = 0.333333 ]
 ok 'two of five were there to be named' [ "$(row all coverage)" = 0.4 ]
 
+# Metrics on files, by hand.
+printf 'file\tphrase\tx\ty\tw\th\ttask\na.png\tthe cup\t0\t0\t10\t10\tone\na.png\tthe plate\t20\t20\t10\t10\tone\nb.png\ta cat\t0\t0\t4\t4\ttwo\n' >gold.tsv
+printf 'id\tphrase\tscore\tx\ty\tw\th\nimages/a.png\tthe cup\t0.2\t50\t50\t9\t9\nimages/a.png\tthe cup\t0.9\t0\t0\t10\t5\nimages/a.png\tthe plate\t1\t21\t20\t10\t10\nx\ty\t1\t0\t0\t0\t3\n' >found.tsv
+st 'boxes' 2 vla-probe boxes gold.tsv found.tsv
+says 'a box without size' 'line 5: no box'
+ok 'IoU of the best-scored: (0.5 + 9/11 + 0) / 3' [ "$(row all 'mean IoU')" = 0.439394 ]
+ok 'accuracy at a half' [ "$(row all 'IoU >= 0.50')" = 0.666667 ]
+ok 'pointing' [ "$(row all pointing)" = 0.666667 ]
+ok 'groups' [ "$(row one 'IoU >= 0.50')$(row two pointing)" = 10 ]
+printf 'P5\n4 1\n255\n\000\000\001\001' >g.pgm && printf 'P5\n4 1\n255\n\000\001\001\001' >p.pgm && printf 'P5\n2 1\n255\n\000\001' >q.pgm
+printf 'gold\tprediction\ng.pgm\tp.pgm\ng.pgm\tq.pgm\n' >maps.tsv
+st 'label maps' 2 vla-probe masks maps.tsv
+says 'of two sizes' 'line 3: 4 x 1 against 2 x 1'
+ok 'mean IoU: (1/2 + 2/3) / 2' [ "$(row all 'mean IoU')" = 0.583333 ]
+ok 'pixels' [ "$(row all 'pixel accuracy')" = 0.75 ]
+printf 'file\tcaption\na.png\ta dog runs on the grass\na.png\tthe brown dog is running\nb.png\ttwo cats sit on a red sofa near the wall\nb.png\tcats on a sofa\nc.png\ta man rides a wave\n' >refs.tsv
+printf 'file\tcaption\na.png\tA dog runs on the green grass.\nb.png\ttwo cats on the sofa\nc.png\tman on a board\n' >said2.tsv
+st 'captions' 0 vla-probe captions refs.tsv said2.tsv
+if command -v python3 >/dev/null; then
+	awk -F '\t' 'NR > 1 && $2 != "METEOR" { print $2 "\t" $3 }' "$tmp/out" >ours
+	python3 "$top/tests/reference/captions.py" refs.tsv said2.tsv >theirs
+	awk -F '\t' 'NR == FNR { v[$1] = $2; next } { d = v[$1] - $2; if (d < -2e-6 || d > 2e-6) bad = 1; n++ } END { exit bad || n != 6 }' ours theirs
+	ok 'as a plain implementation gives' [ $? -eq 0 ]
+else
+	skip 'no python3'
+fi
+st 'two captions of a picture' 2 vla-probe captions refs.tsv refs.tsv
+says 'the second is named' 'second caption'
+ok 'a reference is perfect' [ "$(row all ROUGE-L)" = 1 ]
+st 'CLIPScore' 0 probe clipscore captions.tsv
+printf 'segment\ttoken\na\t1\na\t1\nb\t2\nb\t2\n' >seg.tsv
+st 'segments' 0 vla-probe segments seg.tsv
+ok 'one token each' [ "$(row all V-measure)$(row all purity)" = 11 ]
+printf 'segment\ttoken\na\t1\na\t2\nb\t1\nb\t2\n' >seg.tsv
+st 'segments that tokens ignore' 0 vla-probe segments seg.tsv
+ok 'nothing in common' [ "$(row all V-measure)$(row all purity)" = 00.5 ]
+
+st 'items of two runs' 0 probe retrieval --items one.tsv captions.tsv
+tiny_model "$tmp/second" 5
+st 'of another model' 0 vla-probe retrieval -m "$tmp/second" --items two.tsv captions.tsv
+st 'compared' 0 vla-probe compare one.tsv two.tsv
+ok 'all eight' [ "$(awk -F '\t' '$1 == "all" && $2 == "difference" { print $6 }' "$tmp/out")" = 8 ]
+st 'with itself' 0 vla-probe compare one.tsv one.tsv
+ok 'no difference' [ "$(row all difference)$(row all 'p of ranks')$(row all 'p of permutation')" = 011 ]
+printf 'id\tgroup\tvalue\n1\tg\t0\n2\tg\t0\n3\tg\t0\n4\tg\t1\n5\tg\t0\n' >a.tsv
+printf 'id\tgroup\tvalue\n5\tg\t1\n4\tg\t1\n3\tg\t1\n2\tg\t1\n1\tg\t1\n6\tg\t1\n' >b.tsv
+st 'four better, one equal' 2 vla-probe compare a.tsv b.tsv
+says 'one is left' '1 items are in one file alone'
+ok 'by hand' [ "$(row g difference)$(row g 'p of signs')" = 0.80.125 ]
+
+printf 'the dog runs\nthe cat runs\nthe dog sleeps\n' >corpus.txt
+st 'tokens' 0 vla-probe tokens --draws 20 corpus.txt
+ok 'types' [ "$(row corpus.txt types)" = 5 ]
+ok 'entropy: 3, 2, 2, 1, 1 of 9' [ "$(row corpus.txt 'entropy (bits)')" = 2.19716 ]
+st 'characters' 0 vla-probe tokens --draws 20 -s unit=character -s stats=heaps corpus.txt
+st 'n-grams of a table' 0 vla-probe tokens --draws 20 -s order=2 -s stats=zipf captions.tsv
+st 'a grammar' 0 vla-probe tokens --draws 5 -s stats=pcfg -s rounds=3 corpus.txt
+says 'its perplexity' 'grammar perplexity'
+: >none.txt
+st 'an empty text' 2 vla-probe tokens none.txt
+says 'says so' "'none.txt' has no token"
+
+awk 'BEGIN { srand(1); printf "id\tvector\n" >"x.tsv"; printf "id\tvector\n" >"y.tsv"
+	for (t = 0; t < 120; t++) { a = rand(); b = rand()
+		printf "%d\t%.6f %.6f\n", t, a, b >"x.tsv"
+		printf "%d\t%.6f %.6f\n", t, p + 0.1 * rand(), rand() >"y.tsv"; p = a } }'
+st 'an encoding model' 0 vla-probe encoding -s responses=y.tsv -s train=90 -s delays=1:2 -s block=3 --draws 100 --items voxels.tsv x.tsv
+ok 'finds the column that follows' [ "$(awk -F '\t' '$1 == "0" { print ($3 > 0.9) }' voxels.tsv)" = 1 ]
+ok 'and not the other' [ "$(awk -F '\t' '$1 == "1" { print ($3 < 0.5) }' voxels.tsv)" = 1 ]
+st 'no responses' 2 vla-probe encoding x.tsv
+printf 'roi\na\nb\n' >roi.tsv
+st 'bands, regions, other subjects' 0 vla-probe encoding -s responses=y.tsv -s train=90 -s delays=1,2 -s rois=roi.tsv -s others=y.tsv,x.tsv -s candidates=4 --draws 50 x.tsv y.tsv
+says 'regions' '^a.normalised r.'
+says 'pairs of bands' 'shared R2'
+
+printf 'file\tcaption\tx\ty\tw\th\nred.ppm\ta\t0\t0\t10\t10\nred.ppm\ta\t30\t0\t20\t10\nnone.ppm\ta\t\t\t\t\nblue.ppm\t\t\t\t\t\nred.ppm\n' >m.tsv
+st 'a table checked' 2 vla-probe manifest m.tsv
+says 'a box outside' 'line 3: box 30,0,20,10 is not within the 40 x 40'
+says 'a missing picture' "line 4: 'none.ppm': No such file"
+says 'a short row' 'm.tsv:6'
+ok 'counts' [ "$(row all rows)$(row all 'lines with trouble')$(row all 'boxes outside')$(row all 'without text or label')" = 4311 ]
+st 'words to pictures' 0 vla-probe words --images p.vle -s 'train=colour!=grey' -s 'test=colour=red|blue' -s least=1 captions.tsv
+ok 'what was learned is found' [ "$(row 'text to image' R@1)" = 1 ]
+if [ -n "$VLA_LONG" ]; then
+	awk 'BEGIN { print "pos\tneg\tgroup"; for (i = 0; i < 1000000; i++) print "the red ball " i "\tball the red " i "\tg" }' >million.tsv
+	# shellcheck disable=SC3045 # where the shell has no ulimit -v the test says less
+	st 'a million lines in constant memory' 0 sh -c 'ulimit -v 400000; vla-probe choice -@ 1 -s blind=text.txt million.tsv'
+fi
+
 printf 'file\tcaption\nred.ppm\ta\nnone.ppm\tb\ngreen.ppm\nblue.ppm\t\377\ngreen.ppm\tc\nred.ppm\td\n' >bad.tsv
 st 'bad rows' 2 probe retrieval bad.tsv
 says 'a missing picture' "'none.ppm'"

@@ -80,6 +80,29 @@ is 'of two indexes' "$(vla-search -k 9 --queries a.vle a.vlx)" vla-search --min-
 is 'but no more than asked for' 4 sh -c 'vla-search -k 1 --min-score -1 --queries a.vle a.vlx | wc -l'
 st 'a score that is none' 2 vla-search --min-score nan --queries a.vle a.vlx
 
+cat >s.jsonl <<'X'
+{"id": "d1", "index": [0, 2, 5], "weight": [1, 0.5, 2]}
+{"id": "d2", "index": [2], "weight": [4], "label": "b"}
+{"id": "d3", "index": [1, 5], "weight": [3, 1]}
+X
+printf '{"id": "q", "index": [2, 5], "weight": [1, 2]}\n' >sq.jsonl
+printf 'zero\none\ntwo\nthree\nfour\nfive\n' >words.txt
+sparse() {
+	vla-view --from jsonl --kind sparse --dim 6 --dtype f32 --to vle -o "$1" "$2"
+}
+sparse s.vle s.jsonl && sparse sq.vle sq.jsonl || exit 1
+st 'an index of sparse vectors' 0 vla-index --type inverted -o s.vlx s.vle
+is 'ranks and explains sparse vectors' "$(printf 'q\t1\t4.500000\td1\tfive:4 two:0.5\nq\t2\t4.000000\td2\ttwo:4\nq\t3\t2.000000\td3\tfive:2\n')" \
+	vla-search --explain --vocabulary words.txt --queries sq.vle s.vlx
+is 'a sparse stream answers likewise' "$(vla-search --explain --queries sq.vle s.vlx)" vla-search --explain --queries sq.vle s.vle
+is 'with a filter' d2 sh -c 'vla-search --where label=b --queries sq.vle s.vlx | cut -f 4'
+is 'and a least score' 2 sh -c 'vla-search --min-score 3 --queries sq.vle s.vlx | wc -l'
+st 'sparse queries of a dense index' 2 vla-search --queries sq.vle a.vlx
+st 'dense queries of sparse vectors' 2 vla-search --queries a.vle s.vlx
+says 'names the kind' 'sparse'
+st 'a text to a sparse index' 2 search s.vlx dog
+st 'p-values of sparse scores' 2 vla-search --calibrate --queries sq.vle s.vlx
+
 st 'JSON Lines' 0 vla-search --format jsonl -k 1 --queries a.vle a.vle
 says 'of objects' '^{"query": "1.ppm", "rank": 1, "score": 1.0*[0-9]*, "id": "1.ppm"}$'
 name=$(printf 'odd\tna\nme\\.ppm') && cp 1.ppm "$name" && vla-embed -m ./model -o odd.vle "$name" || exit 1
