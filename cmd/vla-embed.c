@@ -7,9 +7,9 @@
 #include <string.h>
 
 static struct {
-	bool text, with_ids, pooled, tokens, tar, no_exif, allow_truncated, fast_decode;
-	const char *dtype, *shard, *skip_existing, *name;
-	uint32_t batch;
+	bool text, with_ids, pooled, tokens, dense, tar, no_exif, allow_truncated, fast_decode;
+	const char *dtype, *shard, *skip_existing, *name, *text_mode;
+	uint32_t batch, tiles, image_size;
 	double fps;
 } opt = { .dtype = "f16", .name = "-", .batch = 32 };
 
@@ -18,6 +18,10 @@ static const struct opt_row rows[] = {
 	{ 0, "with-ids", VLA_OPT_FLAG, &opt.with_ids, NULL, "texts: lines are an id, a tab, a text", NULL },
 	{ 0, "pooled", VLA_OPT_FLAG, &opt.pooled, NULL, "features of the image tower before its projection", NULL },
 	{ 0, "tokens", VLA_OPT_FLAG, &opt.tokens, NULL, "the grid of features before pooling", NULL },
+	{ 0, "dense", VLA_OPT_FLAG, &opt.dense, NULL, "the grid of patches in the space of the texts", NULL },
+	{ 0, "tiles", VLA_OPT_U32, &opt.tiles, "N", "also parts of each picture, N along the long side", NULL },
+	{ 0, "image-size", VLA_OPT_U32, &opt.image_size, "N", "side of the pictures that the model sees", NULL },
+	{ 0, "text-mode", VLA_OPT_STRING, &opt.text_mode, "MODE", "texts are short (default), long or region", NULL },
 	{ 0, "dtype", VLA_OPT_STRING, &opt.dtype, "TYPE", "store numbers as f32, f16 (default), bf16 or i8", NULL },
 	{ 'b', "batch", VLA_OPT_U32, &opt.batch, "N", "pictures or texts computed together (default 32)", NULL },
 	{ 0, "tar", VLA_OPT_FLAG, &opt.tar, NULL, "all inputs are tar shards, whatever their names", NULL },
@@ -77,7 +81,7 @@ static vla_status report_bad(void *ctx, const char *id, const vla_err *why, vla_
 
 static vla_output output(void)
 {
-	return opt.tokens ? VLA_OUT_TOKENS : opt.pooled ? VLA_OUT_POOLED : VLA_OUT_EMBED;
+	return opt.dense ? VLA_OUT_DENSE : opt.tokens ? VLA_OUT_TOKENS : opt.pooled ? VLA_OUT_POOLED : VLA_OUT_EMBED;
 }
 
 static void embed_pictures(struct job *j)
@@ -87,6 +91,7 @@ static void embed_pictures(struct job *j)
 	o.what = output();
 	o.batch = opt.batch;
 	o.loaders = com.threads;
+	o.tiles = opt.tiles;
 	o.image.keep_exif = opt.no_exif;
 	o.image.allow_truncated = opt.allow_truncated;
 	o.image.min_side = opt.fast_decode ? vla_model_min_side(j->model) : 0;
@@ -191,12 +196,19 @@ static void embed_texts(struct job *j)
 
 static void check_options(void)
 {
-	if (opt.text && (opt.pooled || opt.tokens || opt.tar || opt.fps > 0 || opt.skip_existing))
+	if (opt.text &&
+	    (opt.pooled || opt.tokens || opt.dense || opt.tiles || opt.tar || opt.fps > 0 || opt.skip_existing))
 		usage_error("--text does not go with options for pictures");
 	if (opt.with_ids && !opt.text)
 		usage_error("--with-ids goes with --text");
-	if (opt.pooled && opt.tokens)
-		usage_error("--pooled and --tokens exclude each other");
+	if (opt.text_mode && !opt.text)
+		usage_error("--text-mode goes with --text");
+	if (opt.pooled + opt.tokens + opt.dense > 1)
+		usage_error("--pooled, --tokens and --dense exclude each other");
+	if (opt.tiles > VLA_MAX_TILES || opt.tiles == 1)
+		usage_error("--tiles is between 2 and %d", VLA_MAX_TILES);
+	if (opt.image_size > 4096)
+		usage_error("--image-size is at most 4096");
 	if (opt.batch < 1 || opt.batch > 65536)
 		usage_error("--batch is between 1 and 65536");
 	if (opt.fps < 0)
@@ -242,6 +254,9 @@ int main(int argc, char **argv)
 	if (vla_pool_new(com.threads, &pool, &err) != VLA_OK)
 		die("%s", err.msg);
 	vla_model_opts mo = { .pool = pool, .compute = (vla_compute)com.compute };
+	mo.image_size = opt.image_size;
+	if (opt.text_mode && vla_text_mode_parse(opt.text_mode, &mo.text_mode, &err) != VLA_OK)
+		usage_error("--text-mode: %s", err.msg);
 	if (vla_model_open(com.model, &mo, &j.model, &err) != VLA_OK)
 		die("%s", err.msg);
 	vla_header h = make_header(&j, argc, argv);

@@ -4,6 +4,8 @@
 #define _GNU_SOURCE // sched_getaffinity
 #include <vla/embed.h>
 
+#include "model/tiles.h"
+
 #include "base/base.h"
 
 #include <pthread.h>
@@ -14,6 +16,7 @@ enum { RING = 3, MAX_LOADERS = 64 };
 struct entry {
 	vla_picture picture;
 	vla_size size; // after preprocessing
+	vla_tiles tiles;
 	vla_err why;
 	bool bad;
 };
@@ -38,6 +41,7 @@ struct pipeline {
 	size_t threads;
 	uint32_t rows, grid_h, grid_w, width;
 	float *out;      // [size, rows, width]
+	float *tile_out; // the same for parts, or NULL
 	vla_size *sizes; // [size] of the pictures that are good
 };
 
@@ -72,6 +76,8 @@ static vla_status load(struct pipeline *p, struct entry *e, vla_image *im, float
 		s = vla_model_target(p->m, from->width, from->height, &e->size, err);
 	if (s == VLA_OK)
 		s = vla_model_preprocess(p->m, from, pixels, err);
+	if (s == VLA_OK && p->o->tiles)
+		s = vla_tiles_make(p->m, from, p->o->tiles, &e->tiles, err);
 	vla_image_release(&pic->image);
 	free(pic->bytes);
 	pic->bytes = NULL;
@@ -109,7 +115,7 @@ static vla_status fill(struct pipeline *p, struct batch *b, bool *end, vla_err *
 	b->n = b->ready = 0;
 	while (b->n < p->size) {
 		struct entry *e = &b->entry[b->n];
-		*e = (struct entry){ VLA_PICTURE_INIT, { 0, 0 }, VLA_ERR_INIT, false };
+		*e = (struct entry){ VLA_PICTURE_INIT, { 0, 0 }, { NULL, NULL, 0 }, VLA_ERR_INIT, false };
 		vla_status s = p->o->next(p->o->ctx, &e->picture, err);
 		if (s != VLA_OK) {
 			vla_picture_release(&e->picture);
@@ -133,23 +139,60 @@ static void wait_for(struct pipeline *p, struct batch *b)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static vla_status put(struct pipeline *p, const struct entry *e, float *v, vla_err *err)
+// The record of a picture, or of a part of it, whose vectors are at v.
+static vla_rec record(const struct pipeline *p, const struct entry *e, vla_size size, float *v)
 {
 	vla_picture pic = e->picture;
 	vla_rec r = VLA_REC_INIT;
 	r.id = pic.id ? pic.id : pic.path;
-	if (e->bad)
-		return p->o->bad(p->o->ctx, r.id, &e->why, err);
 	r.rows = p->rows;
 	if (p->grid_h) {
-		vla_model_grid(p->m, e->size, &r.grid_h, &r.grid_w);
+		vla_model_grid(p->m, size, &r.grid_h, &r.grid_w);
 		r.rows = (size_t)r.grid_h * r.grid_w;
 	}
 	r.data = v;
 	r.caption = pic.caption;
 	r.label = pic.label;
-	r.time = pic.timed ? pic.time : NULL;
-	return p->o->put(p->o->ctx, &r, err);
+	r.time = pic.timed ? (double *)(uintptr_t)e->picture.time : NULL;
+	return r;
+}
+
+static vla_status put_tile(struct pipeline *p, const struct entry *e, const vla_tile *t, float *v, vla_err *err)
+{
+	vla_rec r = record(p, e, t->target, v);
+	float box[4] = { (float)t->x, (float)t->y, (float)t->size.width, (float)t->size.height };
+	r.id = vla_format("%s#xywh=%u,%u,%u,%u", r.id, t->x, t->y, t->size.width, t->size.height);
+	if (!r.id)
+		return vla_nomem(err);
+	r.box = box;
+	vla_status s = p->o->put(p->o->ctx, &r, err);
+	free(r.id);
+	return s;
+}
+
+// The parts of a picture, in batches.
+static vla_status put_tiles(struct pipeline *p, const struct entry *e, vla_err *err)
+{
+	const vla_tiles *t = &e->tiles;
+	for (size_t i = 0, k; i < t->n; i += k) {
+		k = t->n - i < p->size ? t->n - i : p->size;
+		for (size_t j = 0; j < k; j++)
+			p->sizes[j] = t->tile[i + j].target;
+		VLA_TRY(vla_model_embed_sized(p->m, t->pixels + i * p->each, p->sizes, k, p->o->what, p->tile_out,
+					      err));
+		for (size_t j = 0; j < k; j++)
+			VLA_TRY(put_tile(p, e, &t->tile[i + j], p->tile_out + j * p->rows * p->width, err));
+	}
+	return VLA_OK;
+}
+
+static vla_status put(struct pipeline *p, const struct entry *e, float *v, vla_err *err)
+{
+	vla_rec r = record(p, e, e->size, v);
+	if (e->bad)
+		return p->o->bad(p->o->ctx, r.id, &e->why, err);
+	VLA_TRY(p->o->put(p->o->ctx, &r, err));
+	return put_tiles(p, e, err);
 }
 
 static vla_status compute(struct pipeline *p, struct batch *b, vla_err *err)
@@ -174,8 +217,10 @@ static vla_status compute(struct pipeline *p, struct batch *b, vla_err *err)
 
 static void empty(struct batch *b)
 {
-	for (size_t i = 0; i < b->n; i++)
+	for (size_t i = 0; i < b->n; i++) {
 		vla_picture_release(&b->entry[i].picture);
+		vla_tiles_release(&b->entry[i].tiles);
+	}
 	b->n = b->ready = 0;
 }
 
@@ -215,7 +260,9 @@ static vla_status start(struct pipeline *p, vla_err *err)
 	}
 	p->out = vla_alloc(p->size, (size_t)p->rows * p->width * sizeof(float));
 	p->sizes = vla_alloc(p->size, sizeof *p->sizes);
-	if (!p->out || !p->sizes)
+	if (p->o->tiles)
+		p->tile_out = vla_alloc(p->size, (size_t)p->rows * p->width * sizeof(float));
+	if (!p->out || !p->sizes || (p->o->tiles && !p->tile_out))
 		return vla_nomem(err);
 	while (p->threads < want && p->threads < MAX_LOADERS) {
 		int e = pthread_create(&p->thread[p->threads], NULL, run_loader, p);
@@ -244,6 +291,7 @@ static void finish(struct pipeline *p)
 	}
 	free(p->out);
 	free(p->sizes);
+	free(p->tile_out);
 	pthread_cond_destroy(&p->work);
 	pthread_cond_destroy(&p->loaded);
 	pthread_mutex_destroy(&p->lock);
@@ -251,6 +299,8 @@ static void finish(struct pipeline *p)
 
 vla_status vla_embed_pictures(vla_model *m, const vla_embed_opts *opts, vla_err *err)
 {
+	if (opts->tiles > VLA_MAX_TILES)
+		return vla_fail(err, VLA_EINVAL, "%u tiles along a side, more than %d", opts->tiles, VLA_MAX_TILES);
 	struct pipeline *p = vla_zalloc(1, sizeof *p);
 	if (!p)
 		return vla_nomem(err);

@@ -60,11 +60,17 @@ typedef struct vla_embed_opts {
 	vla_record_fn *put;
 	vla_bad_picture_fn *bad;
 	void *ctx; /* of the callbacks */
+	/* Also the parts of each picture, as records of their own after the picture's: about squares, of which `tiles` lie
+	 * along the long side, overlapping where they do not fit evenly. Their ids end in #xywh=X,Y,W,H and their box
+	 * says the same. 0: none; at most VLA_MAX_TILES. */
+	uint32_t tiles;
 } vla_embed_opts;
+
+#define VLA_MAX_TILES 32
 
 #define VLA_EMBED_OPTS_INIT \
 	{ \
-		VLA_OUT_EMBED, 0, 0, VLA_IMAGE_OPTS_INIT, NULL, NULL, NULL, NULL \
+		VLA_OUT_EMBED, 0, 0, VLA_IMAGE_OPTS_INIT, NULL, NULL, NULL, NULL, 0 \
 	}
 
 /* The header that streams of such records carry: kind, dim, fingerprint, compute, l2; dtype f16. Vectors other than

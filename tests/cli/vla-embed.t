@@ -86,6 +86,25 @@ st 'pooled features' 0 embed --pooled -o p.vle 1.ppm
 is 'of their own width' 40 sh -c 'vla-index --info p.vle | sed -n "s/^dim.//p"'
 st 'are of another space' 2 vla-search -m ../model p.vle "a dog"
 says 'which both fingerprints say' '/pooled'
+st 'parts of a picture' 0 embed --tiles 2 -o parts.vle 1.ppm 7.ppm
+is 'named by where they lie' "$(printf '%s\n' 1.ppm 1.ppm#xywh=0,0,14,14 1.ppm#xywh=13,0,14,14 \
+	1.ppm#xywh=0,13,14,14 1.ppm#xywh=13,13,14,14 7.ppm 7.ppm#xywh=0,0,35,35 7.ppm#xywh=34,0,35,35 \
+	7.ppm#xywh=0,34,35,35 7.ppm#xywh=34,34,35,35)" ids parts.vle
+st 'one part' 2 embed --tiles 1 -o x.vle 1.ppm
+st 'no dense maps' 2 embed --dense -o x.vle 1.ppm
+st 'no long texts' 2 embed --text --text-mode long -o x.vle list
+st 'no such texts' 2 embed --text --text-mode deep -o x.vle list
+cat >clip.json <<'X'
+{"model_type": "clip", "projection_dim": 12, "text_config": {"hidden_size": 16, "intermediate_size": 32,
+ "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 300}, "vision_config": {"hidden_size": 24,
+ "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3, "image_size": 16, "patch_size": 4}}
+X
+st 'a small CLIP' 0 vla-model new -o clip clip.json
+st 'its dense maps' 0 vla-embed -m ./clip --dense -o dense.vle 1.ppm
+is 'are grids' 4x4 sh -c 'vla-view --to jsonl dense.vle | sed "s/.*\"grid\": *\[\([0-9]*\), *\([0-9]*\)\].*/\1x\2/"'
+st 'another size' 0 vla-embed -m ./clip --dense --image-size 24 -o dense.vle 1.ppm
+is 'another grid' 6x6 sh -c 'vla-view --to jsonl dense.vle | sed "s/.*\"grid\": *\[\([0-9]*\), *\([0-9]*\)\].*/\1x\2/"'
+st 'smaller than a patch' 2 vla-embed -m ./clip --image-size 3 -o x.vle 1.ppm
 st 'tokens' 0 embed --tokens -o k.vle 1.ppm
 for t in f32 bf16 i8; do
 	st "stored as $t" 0 embed --dtype $t -o d.vle 1.ppm 2.ppm
