@@ -194,8 +194,8 @@ int main(int argc, char **argv)
 		best = s && t < best ? t : best;
 	}
 	printf("layout\tside\tbatch\tthreads\tmean_pictures_s\tbest_pictures_s\tMiB\n");
-	printf("%s\t%zu\t%zu\t%zu\t%.1f\t%.1f\t%zu\n", layout, side, batch, threads,
-	       (double)(batch * steps) / total, (double)batch / best, vla_arena_bytes(arena) >> 20);
+	printf("%s\t%zu\t%zu\t%zu\t%.1f\t%.1f\t%zu\n", layout, side, batch, threads, (double)(batch * steps) / total,
+	       (double)batch / best, vla_arena_bytes(arena) >> 20);
 	vla_convnet_release(&m.tower);
 	vla_tape_release(&tape);
 	vla_params_release(&m.ps);
