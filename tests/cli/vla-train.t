@@ -160,6 +160,9 @@ says 'line and nearest key' "bad.recipe:20: unknown key 'warmpu' in \[stage\]; d
 st 'an unknown key of the command line' 2 vla-train -o x pairs.recipe stage.lrr=1
 st 'a pattern without a parameter' 2 vla-train -o x pairs.recipe 'model.freeze=nothing.*'
 says 'says which' "'nothing.\*' matches no parameter"
+sed 's/^config = .*/from = a/' pairs.recipe >bad.recipe
+st 'a configuration for a model that has its own' 2 vla-train -o x bad.recipe model.set.image.size=8
+says 'says what to write instead' 'set.image.size .* write config and load instead'
 st 'a missing manifest' 2 vla-train -o x pairs.recipe data.manifest=none.tsv
 says 'names section and file' 'data pictures.*none.tsv'
 st 'an unknown column' 2 vla-train -o x pairs.recipe data.names=colour
