@@ -180,6 +180,15 @@ tsan:
 bench: all $(BENCHES)
 	@for b in $(BENCHES) $(wildcard tests/bench/*.sh); do B=$(B) $$b || exit 1; done
 
+# Claims say shown, not shown or not resolved; a run that was interrupted goes on.
+CLAIMS := $(wildcard tests/claims/[0-9][0-9]-*)
+
+claims: all
+	@bad=0; for c in $(CLAIMS); do B=$(B) $$c; r=$$?; [ $$r = 0 ] || [ $$r = 77 ] || bad=1; done; exit $$bad
+
+claim-%: all
+	@B=$(B) $(or $(wildcard tests/claims/$*-*),$(error no claim $*))
+
 # clang builds each fuzz target with libFuzzer; `make check` replays the corpora with the plain compiler.
 fuzz:
 	$(MAKE) B=build-fuzz CC=clang CFLAGS='-O1 -g -fsanitize=fuzzer-no-link,address,undefined' build-fuzz/lib/libvla.a
@@ -247,9 +256,10 @@ help:
 	@echo 'make demo        search a few pictures; PHOTOS=DIR for your own'
 	@echo 'make check       the test suite; check-long adds the slow parts; asan, tsan: under sanitizers'
 	@echo 'make bench       speed, as ratios within one run'
+	@echo 'make claims      what is shown by measurement; claim-NN: one of them'
 	@echo 'make lint fuzz install installcheck uninstall dist tags clean'
 	@echo 'variables: V PREFIX BINDIR LIBDIR INCDIR MANDIR DESTDIR CC CFLAGS LDFLAGS SAN NATIVE WITH_DNNL B'
 
-.PHONY: all check unit cli check-long asan tsan bench fuzz lint demo deps install installcheck uninstall dist tags clean help
+.PHONY: all check unit cli check-long asan tsan bench claims fuzz lint demo deps install installcheck uninstall dist tags clean help
 .SECONDARY:
 endif

@@ -13,7 +13,7 @@ struct snare {
 	vla_probe *p;
 	vla_tally *t; // of the shuffles and of the others: ties differ
 	vla_tally *other;
-	bool released;
+	bool released, no_spatial;
 	const char *tasks;
 	vla_rng rng;
 	size_t skipped;
@@ -278,7 +278,7 @@ static vla_status add_spatial(struct snare *s, const vla_rows *r, const char *pr
 	for (int i = 0; i < 4; i++)
 		if (strcmp(relation, spatial[i]) == 0)
 			own = i;
-	if (own < 0 || !wanted(s, "spatial"))
+	if (own < 0 || s->no_spatial || !wanted(s, "spatial"))
 		return VLA_OK;
 	vla_status st = begin(r, prefix, "spatial", relation, 4, &c, err);
 	char *true_text = vla_format("the %s is %s the %s", a, relation, b);
@@ -338,6 +338,108 @@ static vla_status parse_relation(struct snare *s, vla_rows *r, const char *capti
 		free(b);
 	}
 	free(slot);
+	return st;
+}
+
+/* --- scenes of vla-manifest(5) --- */
+
+struct scene {
+	json_t *objects, *relations, *unclear;
+	size_t n;
+};
+
+static const char *look(const struct scene *w, size_t i, const char *key)
+{
+	const char *s = json_string_value(json_object_get(json_array_get(w->objects, i), key));
+	return s ? s : "";
+}
+
+// How many objects have that shape, and that colour when it is given.
+static size_t like(const struct scene *w, const char *shape, const char *colour)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < w->n; i++)
+		n += strcmp(look(w, i, "shape"), shape) == 0 && (!colour || strcmp(look(w, i, "colour"), colour) == 0);
+	return n;
+}
+
+static bool stands(const json_t *list, size_t a, const char *relation, size_t b)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *one = json_array_get(list, i);
+		const char *s = json_string_value(json_array_get(one, 1));
+		if (s && strcmp(s, relation) == 0 && json_integer_value(json_array_get(one, 0)) == (json_int_t)a &&
+		    json_integer_value(json_array_get(one, 2)) == (json_int_t)b)
+			return true;
+	}
+	return false;
+}
+
+// The four directions: right are all that hold; a pair with an unclear one is left out.
+static vla_status add_directions(const struct scene *w, struct snare *s, const vla_rows *r, size_t a, size_t b,
+				 vla_err *err)
+{
+	static const char *const word[4] = { "left of", "right of", "above", "below" };
+	static const char *const phrase[4] = { "to the left of", "to the right of", "above", "below" };
+	vla_choice c;
+	uint64_t gold = 0;
+	for (int i = 0; i < 4; i++) {
+		if (stands(w->unclear, a, word[i], b))
+			return VLA_OK;
+		gold |= (uint64_t)stands(w->relations, a, word[i], b) << i;
+	}
+	if (!gold || !wanted(s, "spatial"))
+		return VLA_OK;
+	vla_status st = begin(r, "", "spatial", NULL, 4, &c, err);
+	for (int i = 0; i < 4 && st == VLA_OK; i++)
+		c.option[c.n++] =
+			vla_format("the %s is %s the %s", look(w, a, "shape"), phrase[i], look(w, b, "shape"));
+	c.gold = gold;
+	if (st == VLA_OK)
+		st = put(s, false, &c, err);
+	vla_choice_release(&c);
+	return st;
+}
+
+static vla_status scene_pair(const struct scene *w, struct snare *s, const vla_rows *r, size_t a, size_t b,
+			     vla_err *err)
+{
+	const char *o[2] = { look(w, a, "shape"), look(w, b, "shape") };
+	const char *colour[2] = { look(w, a, "colour"), look(w, b, "colour") };
+	if (like(w, o[0], NULL) != 1 || like(w, o[1], NULL) != 1)
+		return VLA_OK;
+	if (a < b && strcmp(colour[0], colour[1]) != 0)
+		VLA_TRY(add_pair(s, r, "", o, colour, err));
+	VLA_TRY(add_directions(w, s, r, a, b, err));
+	static const char *const relation[] = { "left of", "above", "inside", "in front of" };
+	static const char *const phrase[] = { "to the left of", "above", "inside", "in front of" };
+	for (size_t i = 0; i < 4; i++)
+		if (stands(w->relations, a, relation[i], b))
+			VLA_TRY(add_relation(s, r, "", o[0], phrase[i], o[1], err));
+	return VLA_OK;
+}
+
+// Shapes that occur once name their objects.
+static vla_status add_scene(struct snare *s, const vla_rows *r, vla_err *err)
+{
+	struct scene w = { NULL, NULL, NULL, 0 };
+	const char *objects = vla_table_get(r->t, "objects"), *relations = vla_table_get(r->t, "relations"),
+		   *unclear = vla_table_get(r->t, "unclear");
+	vla_status st = vla_json_parse(objects, strlen(objects), 0, &w.objects, err);
+	if (st == VLA_OK && relations)
+		st = vla_json_parse(relations, strlen(relations), 0, &w.relations, err);
+	if (st == VLA_OK && unclear)
+		st = vla_json_parse(unclear, strlen(unclear), 0, &w.unclear, err);
+	w.n = json_array_size(w.objects);
+	s->no_spatial = true; // directions are asked with all four of a scene's own
+	for (size_t a = 0; a < w.n && st == VLA_OK; a++)
+		for (size_t b = 0; b < w.n && st == VLA_OK; b++)
+			if (a != b)
+				st = scene_pair(&w, s, r, a, b, err);
+	s->no_spatial = false;
+	json_decref(w.objects);
+	json_decref(w.relations);
+	json_decref(w.unclear);
 	return st;
 }
 
@@ -410,12 +512,17 @@ static vla_status add_row(struct snare *s, vla_rows *r, vla_err *err)
 		return parse_relation(s, r, caption, relation, err);
 	if (vla_table_get(t, "attributes"))
 		return add_attributes(s, r, err);
+	const char *objects = vla_table_get(t, "objects");
+	if (objects && strncmp(objects, "[{", 2) == 0) {
+		VLA_TRY(add_scene(s, r, err));
+		relations = NULL;
+	}
 	if (pairs && *pairs == '[')
 		VLA_TRY(add_pairs(s, r, pairs, err));
 	if (relations && *relations == '[')
 		VLA_TRY(add_relations(s, r, relations, err));
 	if (!caption || !wanted(s, "structure")) {
-		if (!caption && !pairs && !relations)
+		if (!caption && !pairs && !relations && !objects)
 			vla_rows_warn(r, "no caption, attributes or relation");
 		return VLA_OK;
 	}

@@ -31,15 +31,15 @@ static const char *const verbs[] = {
 };
 
 static const char *const adjectives[] = {
-	"red",    "orange", "yellow", "green",   "blue",   "purple", "violet",  "pink",      "brown",  "black",
-	"white",  "grey",   "gray",   "golden",  "silver", "dark",   "light",   "bright",    "big",    "small",
-	"large",  "little", "tiny",   "huge",    "tall",   "short",  "long",    "wide",      "narrow", "thick",
-	"thin",   "young",  "old",    "new",     "wooden", "metal",  "plastic", "striped",   "dotted", "spotted",
-	"round",  "square", "open",   "closed",  "empty",  "full",   "wet",     "dry",       "dirty",  "clean",
-	"hot",    "cold",   "warm",   "several", "many",   "few",    "same",    "different", "large",  "busy",
-	"high",   "low",    "blonde", "blond",   "bare",   "bald",   "fat",     "furry",     "fluffy", "muddy",
-	"sandy",  "snowy",  "grassy", "rocky",   "sunny",  "happy",  "sad",     "pretty",    "asian",  "male",
-	"female", "matte",  "shiny",  "plain",
+	"red",   "orange", "yellow",   "green",       "blue",   "purple", "violet",  "pink",      "brown",  "black",
+	"white", "grey",   "gray",     "golden",      "silver", "dark",   "light",   "bright",    "big",    "small",
+	"large", "little", "tiny",     "huge",        "tall",   "short",  "long",    "wide",      "narrow", "thick",
+	"thin",  "young",  "old",      "new",         "wooden", "metal",  "plastic", "striped",   "dotted", "spotted",
+	"round", "square", "open",     "closed",      "empty",  "full",   "wet",     "dry",       "dirty",  "clean",
+	"hot",   "cold",   "warm",     "several",     "many",   "few",    "same",    "different", "large",  "busy",
+	"high",  "low",    "blonde",   "blond",       "bare",   "bald",   "fat",     "furry",     "fluffy", "muddy",
+	"sandy", "snowy",  "grassy",   "rocky",       "sunny",  "happy",  "sad",     "pretty",    "cyan",   "turquoise",
+	"wavy",  "fuzzy",  "metallic", "transparent", "asian",  "male",   "female",  "matte",     "shiny",  "plain",
 };
 
 // Words in -ing and -ed that are no verbs.

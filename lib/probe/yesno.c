@@ -3,6 +3,8 @@
  * on the other, both ways. */
 #include "probe/choice.h"
 
+#include "io/json.h"
+
 #include <math.h>
 
 struct judge {
@@ -94,8 +96,52 @@ static char *statement_of(const vla_probe *p, const char *text)
 	return vla_strdup(text);
 }
 
+static vla_status wait_for(struct judge *j, const vla_rows *r, const char *image, const char *group, char *statement,
+			   bool truth, vla_err *err)
+{
+	vla_choice *c = &j->item[j->n];
+	*c = (vla_choice){ .image = vla_rows_path(r, image), .group = vla_strdup(group), .n = 1 };
+	j->truth[j->n++] = truth;
+	c->option = vla_zalloc(1, sizeof *c->option);
+	c->score = vla_zalloc(1, sizeof *c->score);
+	c->id = vla_format("%zu", vla_rows_line(r));
+	if (c->option)
+		c->option[0] = statement;
+	else
+		free(statement);
+	if (!c->option || !c->option[0] || !c->image || !c->group || !c->score || !c->id) {
+		c->n = c->option != NULL;
+		return vla_nomem(err);
+	}
+	return j->n == 256 ? flush(j, err) : VLA_OK;
+}
+
+// A scene's statements with "no" and "not", vla-manifest(5).
+static vla_status add_negations(struct judge *j, const vla_rows *r, const char *cell, vla_err *err)
+{
+	const char *image = vla_rows_get(r, "image"), *suffix = vla_get(j->p, "suffix");
+	char key[64];
+	json_t *list, *one;
+	size_t i;
+	snprintf(key, sizeof key, "text%s", suffix);
+	VLA_TRY(vla_json_parse(cell, strlen(cell), 0, &list, err));
+	vla_status s = VLA_OK;
+	json_array_foreach(list, i, one)
+	{
+		const char *text = json_string_value(json_object_get(one, key));
+		if (s == VLA_OK && image && text)
+			s = wait_for(j, r, image, "negations", vla_strdup(text),
+				     json_is_true(json_object_get(one, "truth")), err);
+	}
+	json_decref(list);
+	return s;
+}
+
 static vla_status add_row(struct judge *j, vla_rows *r, vla_err *err)
 {
+	const char *negations = vla_table_get(r->t, "negations");
+	if (negations && negations[0] == '[')
+		return add_negations(j, r, negations, err);
 	const char *image = vla_rows_get(r, "image"), *text = vla_rows_get(r, "question"),
 		   *answer = vla_rows_get(r, "answer"), *said = vla_rows_get(r, "prediction"),
 		   *group = vla_rows_get(r, "group");
@@ -113,17 +159,7 @@ static vla_status add_row(struct judge *j, vla_rows *r, vla_err *err)
 			yes = 0;
 		return add_case(j, group ? group : "all", image ? image : "", truth, yes, yes, err);
 	}
-	vla_choice *c = &j->item[j->n];
-	*c = (vla_choice){ .image = vla_rows_path(r, image), .group = vla_strdup(group ? group : "all"), .n = 1 };
-	j->truth[j->n++] = truth;
-	c->option = vla_zalloc(1, sizeof *c->option);
-	c->score = vla_zalloc(1, sizeof *c->score);
-	c->id = vla_format("%zu", vla_rows_line(r));
-	if (c->option)
-		c->option[0] = statement_of(j->p, text);
-	if (!c->option || !c->option[0] || !c->image || !c->group || !c->score || !c->id)
-		return vla_nomem(err);
-	return j->n == 256 ? flush(j, err) : VLA_OK;
+	return wait_for(j, r, image, group ? group : "all", statement_of(j->p, text), truth, err);
 }
 
 struct pair {
@@ -276,6 +312,7 @@ static vla_status run(vla_probe *p, vla_err *err)
 static const vla_probe_key keys[] = {
 	{ "statement", "a photo of a {}", "what a question whether there is a {} becomes for a scorer" },
 	{ "blind", "", "text file: score by a language model of its words" },
+	{ "suffix", "", "of the texts' fields in a manifest: _zh" },
 	{ NULL, NULL, NULL },
 };
 const vla_probe_kind vla_probe_yesno = { "yesno", "statements and questions with a true answer", run, keys };

@@ -224,6 +224,20 @@ if [ -n "$VLA_LONG" ]; then
 	st 'a million lines in constant memory' 0 sh -c 'ulimit -v 400000; vla-probe choice -@ 1 -s blind=text.txt million.tsv'
 fi
 
+st 'a micro-world' 0 vla-world -n 30 -l 2 --splits 0:0:1 --with contrast --seed 3 -o toys
+st 'its false captions' 0 probe choice toys/manifest.jsonl
+says 'by kind' '^replace_colour.accuracy.'
+st 'in Chinese' 0 probe choice -s suffix=_zh toys/manifest.jsonl
+st 'its contrast pairs' 0 probe contrast toys/manifest.jsonl
+says 'by what differs' '^\(colour\|shape\).both.'
+st 'its negations' 0 probe yesno toys/manifest.jsonl
+says 'AUC' '^all.AUC.'
+st 'its attributes and relations' 0 probe snare toys/manifest.jsonl
+ok 'four tasks or more' [ "$(cut -f 1 "$tmp/out" | grep -c '^\(structure\|negation\|ownership\|relation\|spatial\)$')" -ge 12 ]
+st 'items of scenes' 0 vla-probe snare -s tasks=spatial -s emit=scene.jsonl toys/manifest.jsonl
+ok 'are true of them' grep -q '"the [a-z]* is to the left of the [a-z]*", "the [a-z]* is to the right of the [a-z]*", "the [a-z]* is above the [a-z]*", "the [a-z]* is below the [a-z]*"' scene.jsonl
+st 'classes of scenes' 0 probe zeroshot -c label=shape toys/manifest.jsonl
+
 printf 'file\tcaption\nred.ppm\ta\nnone.ppm\tb\ngreen.ppm\nblue.ppm\t\377\ngreen.ppm\tc\nred.ppm\td\n' >bad.tsv
 st 'bad rows' 2 probe retrieval bad.tsv
 says 'a missing picture' "'none.ppm'"
