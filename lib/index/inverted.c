@@ -9,20 +9,23 @@
 #include "index/parts.h"
 #include "index/postings.h"
 #include "index/topk.h"
+#include "kern/kern.h"
 
 #include <math.h>
 #include <stdatomic.h>
 
-// Rows whose scores are accumulated together: 256 KiB, within the cache of a core.
-enum { BLOCK = 1 << 16, STRIP = 64 };
+// Scores of a block of rows, 256 KiB, stay within the cache of a core.
+enum { BLOCK = VLA_POSTINGS_BLOCK, STRIP = 64, CONVERTED = 512 };
 
 struct vla_inverted {
 	vla_index index;
 	vla_postings own; // of a stream
-	size_t dim;
-	const uint64_t *offset; // [dim + 1]
-	const uint32_t *row;
-	const float *weight;
+	size_t dim, blocks;
+	// As in postings.h.
+	const uint64_t *offset;
+	const uint16_t *row;
+	const void *weight;
+	vla_dtype dtype;
 	atomic_uchar *sound; // [dim]: 1 when the list was looked at and its rows rise
 };
 
@@ -51,13 +54,13 @@ static vla_status put(vla_chunk_writer *w, const char *tag, const void *p, size_
 
 static vla_status write_file(vla_chunk_writer *w, const vla_postings *p, const vla_index_opts *o, vla_err *err)
 {
-	size_t dim = p->header.dim, n = (size_t)p->offset[dim];
-	vla_head head = { .type = "inverted", .header = p->header, .dtype = VLA_F32, .rows = p->rows };
+	size_t lists = p->header.dim * p->blocks, n = (size_t)p->offset[lists];
+	vla_head head = { .type = "inverted", .header = p->header, .dtype = p->dtype, .rows = p->rows };
 	head.argc = o->argc;
 	head.argv = o->argv;
-	VLA_TRY(put(w, "INVO", p->offset, (dim + 1) * sizeof *p->offset, err));
+	VLA_TRY(put(w, "INVO", p->offset, (lists + 1) * sizeof *p->offset, err));
 	VLA_TRY(put(w, "INVR", p->row, n * sizeof *p->row, err));
-	VLA_TRY(put(w, "INVW", p->weight, n * sizeof *p->weight, err));
+	VLA_TRY(put(w, "INVW", p->weight, n * vla_dtype_size(p->dtype), err));
 	VLA_TRY(vla_column_write(w, 0, "IDOF", "IDST", &p->id, p->rows, NULL, err));
 	if (p->caption.any)
 		VLA_TRY(vla_column_write(w, 0, "CPOF", "CPST", &p->caption, p->rows, NULL, err));
@@ -95,11 +98,15 @@ static vla_status take_file(vla_inverted *v, vla_err *err)
 	v->offset = vla_store_chunk(s, 0, "INVO", &no);
 	v->row = vla_store_chunk(s, 0, "INVR", &nr);
 	v->weight = vla_store_chunk(s, 0, "INVW", &nw);
-	if (s->nparts != 1 || s->rows > UINT32_MAX || !v->offset || no != (v->dim + 1) * sizeof *v->offset ||
-	    v->offset[0] != 0 || v->offset[v->dim] != nr / sizeof *v->row || nr % sizeof *v->row || nr != nw ||
+	v->blocks = vla_postings_blocks(s->rows);
+	v->dtype = s->header.dtype;
+	size_t lists = v->dim * v->blocks;
+	if (s->nparts != 1 || s->rows > UINT32_MAX || (v->dtype != VLA_F32 && v->dtype != VLA_F16) || !v->offset ||
+	    no != (lists + 1) * sizeof *v->offset || v->offset[0] != 0 || v->offset[lists] != nr / sizeof *v->row ||
+	    nr % sizeof *v->row || nr / sizeof *v->row * vla_dtype_size(v->dtype) != nw ||
 	    (nr && (!v->row || !v->weight)))
 		return vla_fail(err, VLA_ECORRUPT, "the lists of the index do not fit together");
-	for (size_t i = 0; i < v->dim; i++)
+	for (size_t i = 0; i < lists; i++)
 		if (v->offset[i] > v->offset[i + 1])
 			return vla_fail(err, VLA_ECORRUPT, "the lists of the index do not fit together");
 	return VLA_OK;
@@ -132,6 +139,8 @@ static vla_status take_stream(vla_inverted *v, const char *path, vla_err *err)
 	v->offset = v->own.offset;
 	v->row = v->own.row;
 	v->weight = v->own.weight;
+	v->dtype = v->own.dtype;
+	v->blocks = v->own.blocks;
 	return VLA_OK;
 }
 
@@ -185,16 +194,23 @@ vla_index *vla_inverted_index(vla_inverted *v)
 
 /* --- search --- */
 
+static float weight_at(const vla_inverted *v, uint64_t i)
+{
+	return v->dtype == VLA_F16 ? vla_f16_to_f32(((const uint16_t *)v->weight)[i]) : ((const float *)v->weight)[i];
+}
+
 // Lists of a file are trusted only after their rows were seen to rise and to lie inside the index.
 static vla_status check_list(vla_inverted *v, uint32_t w, vla_err *err)
 {
 	if (atomic_load_explicit(&v->sound[w], memory_order_relaxed))
 		return VLA_OK;
-	uint64_t last = 0, rows = v->index.store.rows;
 	bool bad = false;
-	for (uint64_t i = v->offset[w]; i < v->offset[w + 1]; i++) {
-		bad = bad || v->row[i] >= rows || (i > v->offset[w] && v->row[i] <= last) || !isfinite(v->weight[i]);
-		last = v->row[i];
+	for (size_t b = 0; b < v->blocks; b++) {
+		const uint64_t *o = v->offset + w * v->blocks + b;
+		uint64_t rows = v->index.store.rows - (uint64_t)b * BLOCK;
+		for (uint64_t i = o[0]; i < o[1]; i++)
+			bad = bad || v->row[i] >= rows || (i > o[0] && v->row[i] <= v->row[i - 1]) ||
+			      !isfinite(weight_at(v, i));
 	}
 	if (bad)
 		return vla_fail(err, VLA_ECORRUPT, "the list of word %u is damaged", w);
@@ -232,21 +248,26 @@ static unsigned any_above(const float *score, float floor)
 	return (unsigned)any;
 }
 
-VLA_CLONES
-static void fill_untouched(float *score, size_t n)
+static void add_weights(const uint16_t *row, const float *weight, size_t n, float q, float *restrict score)
 {
 	for (size_t i = 0; i < n; i++)
-		score[i] = -0.0f;
+		score[row[i]] += q * weight[i];
 }
 
-// Adds what lies before row `end` of a list, from *at on, to the scores of rows from `first` on.
-static void add_list(const vla_inverted *v, uint64_t *at, uint64_t stop, uint64_t first, uint64_t end, float q,
-		     float *score)
+// Adds list l, times q, to the scores of its block.
+static void add_list(const vla_inverted *v, size_t l, float q, float *score)
 {
-	uint64_t i = *at;
-	for (; i < stop && v->row[i] < end; i++)
-		score[v->row[i] - first] += q * v->weight[i];
-	*at = i;
+	uint64_t from = v->offset[l], to = v->offset[l + 1];
+	if (v->dtype == VLA_F32) {
+		add_weights(v->row + from, (const float *)v->weight + from, (size_t)(to - from), q, score);
+		return;
+	}
+	float weight[CONVERTED];
+	for (size_t n; from < to; from += n) {
+		n = to - from < CONVERTED ? (size_t)(to - from) : CONVERTED;
+		vla_to_f32(VLA_F16, n, (const uint16_t *)v->weight + from, weight);
+		add_weights(v->row + from, weight, n, q, score);
+	}
 }
 
 static bool allowed(const vla_inverted *v, const vla_search_opts *o, uint64_t row)
@@ -254,16 +275,28 @@ static bool allowed(const vla_inverted *v, const vla_search_opts *o, uint64_t ro
 	return !vla_store_dead(&v->index.store, row) && !(o->allow && !(o->allow[row / 64] >> row % 64 & 1));
 }
 
-// Scores of rows first ... first + n, n rounded up to whole strips.
-static void take_best(const vla_inverted *v, const vla_search_opts *o, const float *score, uint64_t first, size_t n,
+// Scores of rows first ... first + n, which are left untouched again; n is rounded up to whole strips.
+static void take_best(const vla_inverted *v, const vla_search_opts *o, float *score, uint64_t first, size_t n,
 		      vla_topk *top)
 {
 	for (size_t s = 0; s < n; s += STRIP) {
-		if (top->n == top->k && !any_above(score + s, top->hit[0].score))
-			continue;
-		for (size_t i = s; i < s + STRIP && i < n; i++)
-			if (bits_of(score[i]) != 0x80000000 && allowed(v, o, first + i))
-				vla_topk_push(top, score[i], first + i);
+		if (top->n < top->k || any_above(score + s, top->hit[0].score))
+			for (size_t i = s; i < s + STRIP && i < n; i++)
+				if (bits_of(score[i]) != 0x80000000 && allowed(v, o, first + i))
+					vla_topk_push(top, score[i], first + i);
+		for (size_t i = s; i < s + STRIP; i++)
+			score[i] = -0.0f;
+	}
+}
+
+// Asks for the beginning of list l; what follows the processor sees coming.
+static void prefetch_list(const vla_inverted *v, size_t l)
+{
+	const char *row = (const char *)(v->row + v->offset[l]);
+	const char *weight = (const char *)v->weight + v->offset[l] * vla_dtype_size(v->dtype);
+	for (size_t i = 0; i < 256; i += 64) {
+		__builtin_prefetch(row + i);
+		__builtin_prefetch(weight + i);
 	}
 }
 
@@ -271,9 +304,8 @@ struct sparse_search {
 	vla_inverted *v;
 	const vla_search_opts *o;
 	const vla_sparse *queries;
-	float *score; // [workers, BLOCK]
-	uint64_t *at; // [workers, most words of a query]
-	size_t words, k;
+	float *score; // [workers, BLOCK], untouched between blocks
+	size_t k;
 	vla_hit *hits; // [nq, o->k]
 	size_t *found;
 };
@@ -282,20 +314,20 @@ static void search_queries(void *ctx, size_t begin, size_t end, unsigned worker)
 {
 	struct sparse_search *s = ctx;
 	const vla_inverted *v = s->v;
-	uint64_t rows = v->index.store.rows, *at = s->at + worker * s->words;
+	uint64_t rows = v->index.store.rows;
 	float *score = s->score + (size_t)worker * BLOCK;
 	for (size_t j = begin; j < end; j++) {
 		const vla_sparse *q = &s->queries[j];
 		vla_topk top = { s->hits + j * s->o->k, 0, s->k };
-		for (size_t i = 0; i < q->n; i++)
-			at[i] = v->offset[q->index[i]];
-		for (uint64_t first = 0; first < rows; first += BLOCK) {
+		for (size_t b = 0; b < v->blocks; b++) {
+			uint64_t first = (uint64_t)b * BLOCK;
 			size_t n = rows - first < BLOCK ? (size_t)(rows - first) : BLOCK;
-			fill_untouched(score, (n + STRIP - 1) / STRIP * STRIP);
-			for (size_t i = 0; i < q->n; i++)
+			for (size_t i = 0; i < q->n; i++) {
+				if (i + 2 < q->n)
+					prefetch_list(v, q->index[i + 2] * v->blocks + b);
 				if (q->weight[i] != 0)
-					add_list(v, &at[i], v->offset[q->index[i] + 1], first, first + n, q->weight[i],
-						 score);
+					add_list(v, q->index[i] * v->blocks + b, q->weight[i], score);
+			}
 			take_best(v, s->o, score, first, n, &top);
 		}
 		vla_topk_sort(&top);
@@ -310,19 +342,18 @@ vla_status vla_inverted_search(vla_inverted *v, const vla_search_opts *o, const 
 	size_t workers = vla_pool_size(v->index.pool);
 	for (size_t i = 0; i < nq; i++) {
 		VLA_TRY(check_query(v, &queries[i], err));
-		s.words = queries[i].n > s.words ? queries[i].n : s.words;
 		found[i] = 0;
 	}
 	s.k = o->k < v->index.store.live ? o->k : (size_t)v->index.store.live;
 	if (!s.k)
 		return VLA_OK;
 	s.score = vla_alloc(workers, BLOCK * sizeof *s.score);
-	s.at = vla_alloc(workers, s.words * sizeof *s.at);
-	if (s.score && s.at)
+	for (size_t i = 0; s.score && i < workers * BLOCK; i++)
+		s.score[i] = -0.0f;
+	if (s.score)
 		vla_parallel(v->index.pool, nq, 1, search_queries, &s);
-	vla_status st = s.score && s.at ? VLA_OK : vla_nomem(err);
+	vla_status st = s.score ? VLA_OK : vla_nomem(err);
 	free(s.score);
-	free(s.at);
 	return st;
 }
 
@@ -338,18 +369,22 @@ vla_status vla_inverted_explain(vla_inverted *v, const vla_sparse *q, uint64_t r
 				vla_err *err)
 {
 	VLA_TRY(check_query(v, q, err));
+	if (row >= v->index.store.rows)
+		return vla_fail(err, VLA_EINVAL, "no such row");
 	*n = 0;
 	for (size_t i = 0; i < q->n; i++) {
-		uint64_t lo = v->offset[q->index[i]], end = v->offset[q->index[i] + 1], hi = end;
+		const uint64_t *o = v->offset + q->index[i] * v->blocks + (row >> VLA_POSTINGS_SHIFT);
+		uint64_t lo = o[0], hi = o[1];
+		uint16_t want = (uint16_t)row;
 		while (lo < hi) {
 			uint64_t mid = lo + (hi - lo) / 2;
-			if (v->row[mid] < row)
+			if (v->row[mid] < want)
 				lo = mid + 1;
 			else
 				hi = mid;
 		}
-		if (lo < end && v->row[lo] == row)
-			out[(*n)++] = (vla_match){ q->index[i], q->weight[i] * v->weight[lo] };
+		if (lo < o[1] && v->row[lo] == want && q->weight[i] != 0)
+			out[(*n)++] = (vla_match){ q->index[i], q->weight[i] * weight_at(v, lo) };
 	}
 	if (*n)
 		qsort(out, *n, sizeof *out, by_score);

@@ -11,6 +11,7 @@ static vla_status fit_header(vla_postings *p, const vla_header *h, const char *p
 	if (h->kind != VLA_SPARSE)
 		return vla_fail(err, VLA_EUNSUPPORTED, "'%s' holds %s records; inverted lists are of sparse ones", path,
 				vla_kind_name(h->kind));
+	p->dtype = (first || p->dtype == VLA_F16) && h->dtype == VLA_F16 ? VLA_F16 : VLA_F32;
 	if (first)
 		return vla_header_copy(&p->header, h, err);
 	vla_status s = vla_header_fits(&p->header, h, err);
@@ -68,25 +69,32 @@ static vla_status read_stream(vla_postings *p, struct pairs *t, const char *path
 
 static vla_status make_lists(vla_postings *p, const struct pairs *t, vla_err *err)
 {
-	size_t dim = p->header.dim, n = t->index.n / sizeof(uint32_t);
+	size_t n = t->index.n / sizeof(uint32_t), blocks = p->blocks = vla_postings_blocks(p->rows);
 	const uint32_t *index = (const uint32_t *)(const void *)t->index.data;
 	const float *weight = (const float *)(const void *)t->weight.data;
 	const uint64_t *end = (const uint64_t *)(const void *)t->end.data;
-	p->offset = vla_zalloc(dim + 2, sizeof *p->offset);
+	if (blocks && p->header.dim > SIZE_MAX / 16 / blocks)
+		return vla_nomem(err);
+	size_t lists = p->header.dim * blocks;
+	p->offset = vla_zalloc(lists + 2, sizeof *p->offset);
 	p->row = vla_alloc(n, sizeof *p->row);
-	p->weight = vla_alloc(n, sizeof *p->weight);
+	p->weight = vla_alloc(n, vla_dtype_size(p->dtype));
 	if (!p->offset || !p->row || !p->weight)
 		return vla_nomem(err);
-	// offset[w + 1] counts, then is where the next pair of word w goes, and at last the end of list w.
-	for (size_t i = 0; i < n; i++)
-		p->offset[index[i] + 2]++;
-	for (size_t w = 0; w < dim; w++)
-		p->offset[w + 2] += p->offset[w + 1];
+	// offset[l + 1] is where the next pair of list l goes, and at last the end of list l.
+	for (uint64_t r = 0, i = 0; r < p->rows; r++)
+		for (; i < end[r]; i++)
+			p->offset[index[i] * blocks + (r >> VLA_POSTINGS_SHIFT) + 2]++;
+	for (size_t l = 0; l < lists; l++)
+		p->offset[l + 2] += p->offset[l + 1];
 	for (uint64_t r = 0, i = 0; r < p->rows; r++)
 		for (; i < end[r]; i++) {
-			uint64_t at = p->offset[index[i] + 1]++;
-			p->row[at] = (uint32_t)r;
-			p->weight[at] = weight[i];
+			uint64_t at = p->offset[index[i] * blocks + (r >> VLA_POSTINGS_SHIFT) + 1]++;
+			p->row[at] = (uint16_t)r;
+			if (p->dtype == VLA_F16)
+				((uint16_t *)p->weight)[at] = vla_f32_to_f16(weight[i]);
+			else
+				((float *)p->weight)[at] = weight[i];
 		}
 	return VLA_OK;
 }

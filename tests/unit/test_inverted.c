@@ -39,7 +39,7 @@ static vla_status write_records(const char *path, vla_kind kind, const struct re
 	vla_writer *w = NULL;
 	char id[32];
 	h.kind = kind;
-	h.dtype = VLA_F32;
+	h.dtype = n % 2 ? VLA_F32 : VLA_F16;
 	h.dim = WORDS;
 	vla_status s = vla_writer_open(path, &h, &w, err);
 	for (size_t i = 0; i < n && s == VLA_OK; i++) {
