@@ -1,11 +1,12 @@
 /* A small backtracking matcher for the expressions in tokenizer files. Known: literals, escapes, \s \S \d \D \w \W,
- * \p{X} and \P{X} with general categories, classes with ranges and negation, '.', alternation, groups (plain,
- * non-capturing, (?i: )), the quantifiers ? * + {m,n} and their possessive forms on single characters, ? on groups,
- * and lookahead at one character. A group is expanded into alternatives when the expression is read, so that a
+ * \p{X} and \P{X} with general categories, \p{BertP} (punctuation by vla_bert_gc), classes with ranges and negation,
+ * '.', alternation, groups (plain, non-capturing, (?i: )), the quantifiers ? * + {m,n} and their possessive forms on
+ * single characters, ? on groups, and lookahead at one character. A group is expanded into alternatives when the expression is read, so that a
  * match is a walk over a flat list. Not known: lookbehind, anchors, back references, repeated groups, lazy quantifiers.
  */
 #include "text/pattern.h"
 
+#include "text/clean.h"
 #include "text/unicode.h"
 
 enum { MAX_ALT = 256, MAX_ATOMS = 48, MAX_RANGES = 4096, MAX_DEPTH = 16, UNBOUNDED = 0x7fffffff };
@@ -14,7 +15,7 @@ enum { MAX_ALT = 256, MAX_ATOMS = 48, MAX_RANGES = 4096, MAX_DEPTH = 16, UNBOUND
 typedef struct charset {
 	uint64_t ascii[2]; /* the answer for c < 128, negation included */
 	uint32_t gc;       /* mask of general categories */
-	bool space, not_space, negate;
+	bool space, not_space, negate, bert_punctuation;
 	uint32_t first_range, n_ranges;
 } charset;
 
@@ -49,7 +50,8 @@ struct vla_pattern {
 static bool set_has_slow(const vla_pattern *p, const charset *s, uint32_t c)
 {
 	bool in = (s->gc && (s->gc >> vla_gc_of(c) & 1)) || (s->space && vla_is_space(c)) ||
-		  (s->not_space && !vla_is_space(c));
+		  (s->not_space && !vla_is_space(c)) ||
+		  (s->bert_punctuation && (vla_gc_mask("P", 1) >> vla_bert_gc(c) & 1));
 	for (uint32_t i = 0; i < s->n_ranges && !in; i++)
 		in = c >= p->range[s->first_range + i][0] && c <= p->range[s->first_range + i][1];
 	return in != s->negate;
@@ -208,6 +210,11 @@ static vla_status read_escape(reader *r, charset *s, uint32_t *c, bool *is_class
 		inverse ^= take(r, "^");
 		while (r->i + k < r->n && r->s[r->i + k] != '}')
 			k++;
+		if (k == 5 && !inverse && memcmp(r->s + r->i, "BertP", k) == 0) {
+			s->bert_punctuation = true;
+			r->i += k;
+			return take(r, "}") ? VLA_OK : malformed(r);
+		}
 		uint32_t mask = vla_gc_mask(r->s + r->i, k);
 		if (!mask || r->i + k >= r->n)
 			return unsupported(r, "this property");

@@ -128,6 +128,7 @@ static vla_status norm_run(const vla_norm *s, bool inside, const char *t, size_t
 	case VLA_NORM_REPAIR: return vla_text_repair(t, n, out, err);
 	case VLA_NORM_CONTROLS: return vla_clean_controls(t, n, out, err);
 	case VLA_NORM_IDEOGRAPHS: return vla_clean_ideographs(t, n, out, err);
+	case VLA_NORM_ACCENTS: return vla_clean_accents(t, n, out, err);
 	case VLA_NORM_CATEGORIES: return vla_clean_categories(t, n, s->gc, out, err);
 	case VLA_NORM_PUNCTUATION: return vla_clean_punctuation(t, n, s->left, out, err);
 	case VLA_NORM_CLUSTERS: return vla_charsmap_clusters(&s->map, t, n, out, err);

@@ -22,7 +22,8 @@ typedef enum vla_norm_kind {
 	VLA_NORM_STRIP,       /* white space at the left, right end */
 	VLA_NORM_HTML,        /* character references, once */
 	VLA_NORM_REPAIR,      /* see html.h */
-	VLA_NORM_CONTROLS,    /* the next four: see clean.h */
+	VLA_NORM_CONTROLS,    /* the next five: see clean.h */
+	VLA_NORM_ACCENTS,
 	VLA_NORM_IDEOGRAPHS,
 	VLA_NORM_CATEGORIES,  /* gc is left out */
 	VLA_NORM_PUNCTUATION, /* left: '_' is a space */

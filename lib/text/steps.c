@@ -60,7 +60,7 @@ vla_status vla_pipeline_add_bert(vla_pipeline *p, bool clean, bool ideographs, b
 		VLA_TRY(vla_pipeline_add_simple(p, VLA_NORM_IDEOGRAPHS, NULL, err));
 	if (strip_accents) {
 		VLA_TRY(vla_pipeline_add_simple(p, VLA_NORM_NFD, NULL, err));
-		VLA_TRY(vla_pipeline_add_categories(p, "Mn", err));
+		VLA_TRY(vla_pipeline_add_simple(p, VLA_NORM_ACCENTS, NULL, err));
 	}
 	return lower ? vla_pipeline_add_simple(p, VLA_NORM_LOWER, NULL, err) : VLA_OK;
 }

@@ -54,7 +54,7 @@ vla_status vla_tokenizer_decode_spm(vla_tokenizer *t, bool strip, vla_err *err) 
 vla_status vla_tokenizer_decode_wordpiece(vla_tokenizer *t, const char *prefix, bool tidy, vla_err *err) VLA_MUST_USE;
 
 /* The steps of tokenizer.json, by name. */
-#define VLA_PUNCTUATION_PATTERN "[!-/:-@\\[-`{-~\\p{P}]"
+#define VLA_PUNCTUATION_PATTERN "[!-/:-@\\[-`{-~\\p{BertP}]"
 vla_status vla_pipeline_add_byte_level(vla_pipeline *p, bool prefix_space, bool regex, vla_err *err) VLA_MUST_USE;
 vla_status vla_pipeline_add_split(vla_pipeline *p, const char *pattern, vla_split_behavior behavior, bool invert,
 				  vla_err *err) VLA_MUST_USE;

@@ -63,7 +63,8 @@ static void forward(const vla_unigram *m, const char *s, size_t n, node *path)
 			uint32_t id = m->trie.id[at];
 			if (id == VLA_NO_TOKEN)
 				continue;
-			offer(m, &path[k + 1], i, path[i].score + m->score[id], id);
+			/* The unknown token's own spelling is unknown text. */
+			offer(m, &path[k + 1], i, path[i].score + m->score[id], id == m->unk ? VLA_NO_TOKEN : id);
 			single = single || k + 1 == i + len;
 		}
 		if (!single)

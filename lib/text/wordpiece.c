@@ -39,7 +39,7 @@ static bool is_inside(char c)
 static uint32_t longest_token(const vla_wordpiece *m, const char *s, size_t n, bool first, size_t *len)
 {
 	char t[MAX_PIECE];
-	size_t k = first ? 0 : strlen(m->prefix);
+	const size_t k = first ? 0 : strlen(m->prefix), whole = n;
 	if (k > m->longest)
 		return VLA_NO_TOKEN;
 	if (n > m->longest - k)
@@ -49,7 +49,7 @@ static uint32_t longest_token(const vla_wordpiece *m, const char *s, size_t n, b
 		memcpy(t + k, s, n);
 	}
 	for (const char *word = first ? s : t; n; n--) {
-		if (is_inside(s[n]))
+		if (n < whole && is_inside(s[n]))
 			continue;
 		uint32_t id = vla_vocab_find(m->v, word, k + n);
 		if (id != VLA_NO_TOKEN) {
