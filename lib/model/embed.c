@@ -217,6 +217,8 @@ static vla_status encode_all(vla_model *m, const char *const *texts, size_t n, s
 	size_t max = 0;
 	if (m->arch.text == VLA_TEXT_TRANSFORMER)
 		max = vla_textnet_positions(&m->textnet, m->text_mode == VLA_TEXT_LONG);
+	if (m->text_mode != VLA_TEXT_LONG && m->text_limit && m->text_limit < max)
+		max = m->text_limit;
 	vla_ids ids = VLA_IDS_INIT;
 	vla_status st = VLA_OK;
 	for (size_t i = 0; st == VLA_OK && i < n; i++) {

@@ -7,6 +7,7 @@
 #include "nn/towers.h"
 
 #include <vla/checkpoint.h>
+#include <vla/tokenizer.h>
 
 typedef enum vla_image_tower { VLA_IMAGE_NONE, VLA_IMAGE_CONVNET, VLA_IMAGE_VIT } vla_image_tower;
 typedef enum vla_text_tower { VLA_TEXT_NONE, VLA_TEXT_BAG, VLA_TEXT_TRANSFORMER } vla_text_tower;
@@ -21,6 +22,7 @@ typedef struct vla_arch {
 	bool image_project, image_bias, text_project, text_bias;
 	bool dense;                  /* patches of the image tower can be brought into the shared space */
 	bool text_long, text_region; /* texts have further projections */
+	vla_text_clean clean;        /* what texts need beside what the tokenizer's files say */
 	bool any_size;               /* pictures may have another size than the one that positions are learnt for */
 	const struct vla_name_rule *rules; /* in the place of the family's, or NULL */
 	bool logit_scale, logit_bias, sigmoid;

@@ -242,18 +242,21 @@ vla_status vla_model_preprocess(const vla_model *m, const vla_image *im, float *
 	return vla_prep_run(&m->arch.prep, im, out, err);
 }
 
-// The token that a tokenizer's own files pad with; where they do not say, what the tower was told stays.
-static vla_status find_pad(vla_model *m, vla_err *err)
+// What a tokenizer's own files say of padding and length; where they do not, what the tower was told stays.
+static vla_status read_limits(vla_model *m, vla_err *err)
 {
 	static const char *const files[] = { "special_tokens_map.json", "tokenizer_config.json" };
 	for (size_t i = 0; i < 2; i++) {
 		json_t *file;
 		VLA_TRY(vla_json_read(m->tokenizer_dir, files[i], true, &file, err));
-		const json_t *v = json_object_get(file, "pad_token");
+		const json_t *v = json_object_get(file, "pad_token"), *most = json_object_get(file, "model_max_length");
 		const char *token = json_string_value(json_is_object(v) ? json_object_get(v, "content") : v);
 		uint32_t id = token ? vla_tokenizer_id(m->tokenizer, token) : UINT32_MAX;
 		if (id < m->arch.textnet.vocab)
 			m->textnet.o.pad_id = id;
+		// Files that mean "no limit" say so by a number of 30 digits.
+		if (json_is_integer(most) && json_integer_value(most) > 1 && json_integer_value(most) < UINT16_MAX)
+			m->text_limit = (uint32_t)json_integer_value(most);
 		json_decref(file);
 	}
 	return VLA_OK;
@@ -266,7 +269,10 @@ vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err)
 	if (!m->tokenizer_dir)
 		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no text tower", m->path ? m->path : "");
 	VLA_TRY(vla_tokenizer_open(m->tokenizer_dir, &m->tokenizer, err));
-	return m->arch.textnet.padded ? find_pad(m, err) : VLA_OK;
+	// SigLIP's own unigram tokenizers clean texts themselves.
+	if (strncmp(vla_tokenizer_kind(m->tokenizer), "unigram", 7) != 0)
+		vla_tokenizer_set_clean(m->tokenizer, m->arch.clean);
+	return m->arch.text == VLA_TEXT_TRANSFORMER ? read_limits(m, err) : VLA_OK;
 }
 
 const vla_tokenizer *vla_model_tokenizer(const vla_model *m)

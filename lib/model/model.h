@@ -29,7 +29,8 @@ struct vla_model {
 	vla_textnet textnet;
 	vla_nn_linear text_projection, text_projection_long, text_projection_region;
 	vla_text_mode text_mode;
-	uint32_t image_size;                 /* asked for, or 0 */
+	uint32_t image_size; /* asked for, or 0 */
+	uint32_t text_limit; /* tokens of a text that is not long, as the tokenizer says; 0: it does not */
 	vla_param *logit_scale, *logit_bias; /* [1] or NULL; the scale is a logarithm */
 	vla_tokenizer *tokenizer;            /* opened at the first use */
 	char *tokenizer_dir;                 /* NULL without a text tower */

@@ -73,6 +73,7 @@ static vla_status read_text(const json_t *config, bool regions, vla_arch *a, vla
 					 .keep = t.keep };
 	a->text_project = a->text_bias = true;
 	a->text_long = a->text_region = regions;
+	a->clean = regions ? VLA_CLEAN_LOWER : VLA_CLEAN_SIGLIP;
 	uint32_t dim = t.projection ? t.projection : (uint32_t)t.width;
 	if (a->dim != dim || (regions && t.width != dim))
 		return vla_fail(err, VLA_EFORMAT, "config.json: texts of %u numbers and pictures of %u", dim, a->dim);

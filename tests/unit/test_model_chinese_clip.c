@@ -75,6 +75,17 @@ static void test_text(vla_model *m, float *embeds)
 	vla_arena_free(arena);
 }
 
+static void test_tokenizer(vla_model *m)
+{
+	static float v[TEXTS * DIM];
+	const char *texts[TEXTS];
+	vla_err err = VLA_ERR_INIT;
+	for (size_t i = 0; i < TEXTS; i++)
+		texts[i] = golden_text(&want, i);
+	if (ok(vla_model_embed_texts(m, texts, TEXTS, v, &err) == VLA_OK, "texts %s", err.msg))
+		golden_compare(&want, v, "text_embeds", TEXTS * DIM);
+}
+
 static void test_scores(const vla_model *m, const float *image, const float *text)
 {
 	static float logits[PICTURES * TEXTS];
@@ -101,6 +112,7 @@ int main(void)
 			test_image(m, image);
 			test_text(m, text);
 			test_scores(m, image, text);
+			test_tokenizer(m);
 		}
 		vla_model_close(m);
 		golden_close(&want);

@@ -133,6 +133,23 @@ static void compare_unit(float *x, const char *name, size_t n)
 	free(y);
 }
 
+// The stored texts through the model's own tokenizer, cleaned in this way, against the features `name`.
+static void embed_texts(vla_model *m, vla_text_clean clean, const char *name)
+{
+	static float v[MAX_TEXTS * DIM];
+	const char *texts[MAX_TEXTS];
+	size_t n = golden_texts(&want);
+	vla_err err = VLA_ERR_INIT;
+	for (size_t i = 0; i < n && i < MAX_TEXTS; i++)
+		texts[i] = golden_text(&want, i);
+	if (!ok(n <= MAX_TEXTS && vla_model_open_tokenizer(m, &err) == VLA_OK, "tokenizer %s", err.msg))
+		return;
+	vla_tokenizer_set_clean(m->tokenizer, clean);
+	if (ok(vla_model_embed_texts(m, texts, n, v, &err) == VLA_OK, "texts %s", err.msg))
+		compare_unit(v, name, n);
+	vla_tokenizer_set_clean(m->tokenizer, m->arch.clean);
+}
+
 static void test_fixed(vla_model *m)
 {
 	static float pixels[PICTURES * 32 * 32 * 3], image[PICTURES * DIM], tokens[PICTURES * 16 * DIM];
@@ -154,6 +171,9 @@ static void test_fixed(vla_model *m)
 	test_scores(m, image);
 	s.tower = "text";
 	compare_texts(m, "input_ids", "text_features", &w);
+	embed_texts(m, VLA_CLEAN_NONE, "text_features");
+	if (vla_checkpoint_get(want.want, "input_ids_lowercased"))
+		embed_texts(m, VLA_CLEAN_LOWER, "text_features_lowercased");
 	if (vla_checkpoint_get(want.want, "input_ids_lowercased"))
 		compare_texts(m, "input_ids_lowercased", "text_features_lowercased", NULL);
 	ok(vla_model_set_text_mode(m, VLA_TEXT_LONG, &err) == VLA_EUNSUPPORTED, "no long texts: %s", err.msg);
@@ -225,6 +245,8 @@ static void test_variable(vla_model *m)
 	test_pictures(m, pixels, size, whole);
 	compare_texts(m, "input_ids", "text_features", &w);
 	compare_texts(m, "input_ids_lowercased", "text_features_lowercased", NULL);
+	embed_texts(m, VLA_CLEAN_NONE, "text_features");
+	embed_texts(m, VLA_CLEAN_LOWER, "text_features_lowercased");
 }
 
 static void test_dense(vla_model *m, const float *pixels, const vla_size *size, const vla_size *whole)
@@ -268,10 +290,12 @@ static void test_modes(vla_model *m)
 {
 	vla_err err = VLA_ERR_INIT;
 	compare_texts(m, "input_ids_short", "text_features_short", NULL);
+	embed_texts(m, m->arch.clean, "text_features_short");
 	ok(vla_model_set_text_mode(m, VLA_TEXT_REGION, &err) == VLA_OK, "region texts %s", err.msg);
 	compare_texts(m, "input_ids_short", "text_features_box", NULL);
 	ok(vla_model_set_text_mode(m, VLA_TEXT_LONG, &err) == VLA_OK, "long texts %s", err.msg);
 	compare_texts(m, "input_ids_long", "text_features_long", NULL);
+	embed_texts(m, m->arch.clean, "text_features_long");
 }
 
 // The grids when the budget follows from the picture; upstream takes the largest picture's for all.
