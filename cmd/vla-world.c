@@ -7,28 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = { "scene", NULL };
+static const char *const kind_names[] = { "scene", "video", "document", "chart", "geometry", "sound", "reach", NULL };
 
 static struct {
 	int kind;
 	uint64_t n;
-	uint32_t size, level, classes;
+	uint32_t size, level, classes, frames;
 	const char *objects, *splits, *with;
 	struct opt_list bias;
-} opt = { .n = 1000, .size = 64, .level = 3 };
+} opt = { .n = 1000, .level = 3 };
 
 static const struct opt_row rows[] = {
-	{ 'k', "kind", VLA_OPT_CHOICE, &opt.kind, "KIND", "what to make: scene (default)", kind_names },
+	{ 'k', "kind", VLA_OPT_CHOICE, &opt.kind, "KIND",
+	  "scene (default), video, document, chart, geometry, sound, reach", kind_names },
 	{ 'n', "number", VLA_OPT_U64, &opt.n, "N", "items in all splits together (default 1000)", NULL },
-	{ 's', "size", VLA_OPT_U32, &opt.size, "N", "side of a picture in pixels (default 64)", NULL },
+	{ 's', "size", VLA_OPT_U32, &opt.size, "N", "side of a picture in pixels (default: the kind's, 64 for scenes)",
+	  NULL },
 	{ 'l', "level", VLA_OPT_U32, &opt.level, "N", "difficulty from 1 to 5 (default 3)", NULL },
 	{ 0, "objects", VLA_OPT_STRING, &opt.objects, "N[-M]", "objects in a scene (default: the level's)", NULL },
 	{ 0, "splits", VLA_OPT_STRING, &opt.splits, "A:B:C", "shares of train, val and test (default 8:1:1)", NULL },
 	{ 0, "bias", VLA_OPT_LIST, &opt.bias, "[SPLIT/]F:G=P", "factor F follows from factor G with probability P",
 	  NULL },
 	{ 0, "invent", VLA_OPT_U32, &opt.classes, "N", "invent N classes with names and descriptions", NULL },
-	{ 0, "with", VLA_OPT_STRING, &opt.with, "LIST", "also write masks, depth, contrast, coco, refcoco, llava",
-	  NULL },
+	{ 0, "frames", VLA_OPT_U32, &opt.frames, "N", "frames of a video (default 8)", NULL },
+	{ 0, "with", VLA_OPT_STRING, &opt.with, "LIST",
+	  "also masks, depth, contrast, coco, refcoco, llava, probes, ppm", NULL },
 	{ 0 },
 };
 
@@ -75,7 +78,9 @@ static void parse_splits(vla_world_opts *o)
 
 static void parse_with(vla_world_opts *o)
 {
-	static const char *const names[] = { "masks", "depth", "contrast", "coco", "refcoco", "llava" };
+	static const char *const names[] = {
+		"masks", "depth", "contrast", "coco", "refcoco", "llava", "probes", "ppm"
+	};
 	enum { N = sizeof names / sizeof *names };
 	for (const char *p = opt.with; p && *p;) {
 		char name[32];
@@ -122,6 +127,7 @@ int main(int argc, char **argv)
 	o.size = opt.size;
 	o.level = opt.level;
 	o.classes = opt.classes;
+	o.frames = opt.frames;
 	o.bias = opt.bias.v;
 	o.nbias = opt.bias.n;
 	parse_objects(&o);

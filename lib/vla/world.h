@@ -22,7 +22,16 @@ extern "C" {
 
 typedef struct vla_world vla_world;
 
-typedef enum vla_world_kind { VLA_WORLD_SCENE = 0, VLA_WORLD_KINDS } vla_world_kind;
+typedef enum vla_world_kind {
+	VLA_WORLD_SCENE = 0,
+	VLA_WORLD_VIDEO,
+	VLA_WORLD_DOCUMENT,
+	VLA_WORLD_CHART,
+	VLA_WORLD_GEOMETRY,
+	VLA_WORLD_SOUND,
+	VLA_WORLD_REACH,
+	VLA_WORLD_KINDS
+} vla_world_kind;
 
 /* What is written beside pictures and manifest; see vla-world(1). */
 enum {
@@ -31,18 +40,21 @@ enum {
 	VLA_WORLD_CONTRAST = 1 << 2, /* the second picture of a contrast pair */
 	VLA_WORLD_COCO = 1 << 3,     /* coco.json */
 	VLA_WORLD_REFCOCO = 1 << 4,  /* refs.json */
-	VLA_WORLD_LLAVA = 1 << 5     /* llava.json */
+	VLA_WORLD_LLAVA = 1 << 5,    /* llava.json */
+	VLA_WORLD_PROBES = 1 << 6,   /* choices.jsonl, pairs.jsonl, yesno.jsonl */
+	VLA_WORLD_PPM = 1 << 7       /* a video's frames in one file */
 };
 
 typedef struct vla_world_opts {
 	vla_world_kind kind;
 	uint64_t seed;
 	uint64_t n;           /* items in all splits */
-	uint32_t size;        /* side of a picture in pixels, 16 to 2048 */
+	uint32_t size;        /* side of a picture in pixels, 16 to 2048; 0: the kind's */
 	uint32_t level;       /* difficulty, 1 to 5 */
 	uint32_t objects_min; /* 0: the level's */
 	uint32_t objects_max;
 	uint32_t classes;        /* invented classes, at most 64 */
+	uint32_t frames;         /* of a video, 4 to 64; 0: 8 */
 	double split[3];         /* shares of train, val and test */
 	const char *const *bias; /* [nbias] "[SPLIT/]FACTOR:FACTOR=P" */
 	size_t nbias;
@@ -51,7 +63,7 @@ typedef struct vla_world_opts {
 
 #define VLA_WORLD_OPTS_INIT \
 	{ \
-		VLA_WORLD_SCENE, 1, 1000, 64, 3, 0, 0, 0, { 0.8, 0.1, 0.1 }, NULL, 0, 0 \
+		VLA_WORLD_SCENE, 1, 1000, 0, 3, 0, 0, 0, 0, { 0.8, 0.1, 0.1 }, NULL, 0, 0 \
 	}
 
 /* opts is copied. VLA_OK, VLA_EINVAL (the message says which option), VLA_ENOMEM. Free with vla_world_free. */

@@ -1,5 +1,6 @@
 /* The manifest in the layouts that other programs read: COCO instances and captions, referring expressions as in
- * RefCOCO, conversations as in LLaVA. One row is in memory at a time; a list is one pass over the manifest. */
+ * RefCOCO, conversations as in LLaVA, and flat tables for vla-probe. One row is in memory at a time; a list is one pass
+ * over the manifest. */
 #include "world/set.h"
 
 #include "io/file.h"
@@ -238,6 +239,104 @@ static vla_status write_conversations(job *x, vla_err *err)
 	return VLA_OK;
 }
 
+static void probe_head(vla_json_out *j, const json_t *row, const char *group, const char *language)
+{
+	vla_json_open(j, NULL, '{');
+	vla_json_text(j, "group", group);
+	vla_json_text(j, "language", language);
+	vla_json_text(j, "split", text(row, "split"));
+}
+
+static void probe_end(vla_json_out *j)
+{
+	vla_json_close(j, '}');
+	if (j->status == VLA_OK)
+		j->status = vla_buf_add(&j->b, "\n", 1, NULL);
+	j->comma = false;
+}
+
+static vla_status choices(void *ctx, const json_t *row, uint64_t n, vla_err *err)
+{
+	vla_json_out *j = &((job *)ctx)->j;
+	size_t i;
+	json_t *v;
+	(void)n, (void)err;
+	json_array_foreach(json_object_get(row, "negatives"), i, v)
+	{
+		for (int zh = 0; zh < 2; zh++) {
+			probe_head(j, row, text(v, "kind"), zh ? "zh" : "en");
+			vla_json_text(j, "image", text(row, "image"));
+			vla_json_text(j, "caption", text(v, zh ? "caption_zh" : "caption"));
+			vla_json_text(j, "negative", text(v, zh ? "negative_zh" : "negative"));
+			probe_end(j);
+		}
+	}
+	return VLA_OK;
+}
+
+static vla_status pairs(void *ctx, const json_t *row, uint64_t n, vla_err *err)
+{
+	vla_json_out *j = &((job *)ctx)->j;
+	const json_t *c = json_object_get(row, "contrast");
+	(void)n, (void)err;
+	for (int zh = 0; text(c, "image") && zh < 2; zh++) {
+		probe_head(j, row, text(c, "differs"), zh ? "zh" : "en");
+		vla_json_text(j, "image_0", text(row, "image"));
+		vla_json_text(j, "image_1", text(c, "image"));
+		vla_json_text(j, "caption_0", text(c, zh ? "caption_zh" : "caption"));
+		vla_json_text(j, "caption_1", text(c, zh ? "contrast_caption_zh" : "contrast_caption"));
+		probe_end(j);
+	}
+	return VLA_OK;
+}
+
+static vla_status statements(void *ctx, const json_t *row, uint64_t n, vla_err *err)
+{
+	vla_json_out *j = &((job *)ctx)->j;
+	size_t i;
+	json_t *v;
+	(void)n, (void)err;
+	json_array_foreach(json_object_get(row, "negations"), i, v)
+	{
+		for (int zh = 0; zh < 2; zh++) {
+			probe_head(j, row, "negation", zh ? "zh" : "en");
+			vla_json_text(j, "image", text(row, "image"));
+			vla_json_text(j, "statement", text(v, zh ? "text_zh" : "text"));
+			vla_json_bool(j, "answer", json_is_true(json_object_get(v, "truth")));
+			probe_end(j);
+		}
+	}
+	json_array_foreach(json_object_get(row, "qa"), i, v)
+	{
+		const char *a = text(v, "answer");
+		if (!a || (strcmp(a, "yes") && strcmp(a, "no")))
+			continue;
+		for (int zh = 0; zh < 2; zh++) {
+			probe_head(j, row, text(v, "type"), zh ? "zh" : "en");
+			vla_json_text(j, "image", text(row, "image"));
+			vla_json_text(j, "question", text(v, zh ? "question_zh" : "question"));
+			vla_json_bool(j, "answer", !strcmp(a, "yes"));
+			probe_end(j);
+		}
+	}
+	return VLA_OK;
+}
+
+static vla_status write_choices(job *x, vla_err *err)
+{
+	return each_row(x, choices, err);
+}
+
+static vla_status write_pairs(job *x, vla_err *err)
+{
+	return each_row(x, pairs, err);
+}
+
+static vla_status write_statements(job *x, vla_err *err)
+{
+	return each_row(x, statements, err);
+}
+
 static vla_status write_one(const char *folder, const char *name, vla_status (*fn)(job *, vla_err *), vla_err *err)
 {
 	char *manifest = vla_format("%s/manifest.jsonl", folder), *path = vla_format("%s/%s", folder, name);
@@ -268,5 +367,11 @@ vla_status vla_world_export(const vla_world *w, const char *folder, vla_err *err
 		VLA_TRY(write_one(folder, "refs.json", write_refs, err));
 	if (with & VLA_WORLD_LLAVA)
 		VLA_TRY(write_one(folder, "llava.json", write_conversations, err));
+	if (!(with & VLA_WORLD_PROBES))
+		return VLA_OK;
+	VLA_TRY(write_one(folder, "choices.jsonl", write_choices, err));
+	VLA_TRY(write_one(folder, "yesno.jsonl", write_statements, err));
+	if (with & VLA_WORLD_CONTRAST)
+		VLA_TRY(write_one(folder, "pairs.jsonl", write_pairs, err));
 	return VLA_OK;
 }

@@ -183,7 +183,7 @@ static void draw_background(const vla_world *w, vla_scene *s, vla_rng *rng)
 }
 
 // One attempt; false when something found no place.
-static bool draw(const vla_world *w, int split, vla_rng *rng, vla_scene *s)
+bool vla_scene_draw(const vla_world *w, int split, vla_rng *rng, vla_scene *s)
 {
 	const vla_level *l = &w->level;
 	bool ground = false;
@@ -234,7 +234,7 @@ vla_status vla_scene_make(const vla_world *w, uint64_t item, vla_scene *s, vla_c
 	for (uint64_t attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
 		vla_rng rng;
 		vla_rng_seed(&rng, w->opts.seed ^ 0x77e3a1u, item * MAX_ATTEMPTS + attempt);
-		if (!draw(w, split, &rng, s) || vla_signature_split(vla_scene_signature(s)) != split)
+		if (!vla_scene_draw(w, split, &rng, s) || vla_signature_split(vla_scene_signature(s)) != split)
 			continue;
 		vla_scene_relate(s);
 		if (vla_scene_legible(w, s) && vla_contrast_make(w, s, split, (unsigned)item, &rng, c))

@@ -118,6 +118,7 @@ static uint64_t fingerprint(const vla_world *w)
 	o.objects_min = w->opts.objects_min;
 	o.objects_max = w->opts.objects_max;
 	o.classes = w->opts.classes;
+	o.frames = w->opts.frames;
 	memcpy(o.split, w->opts.split, sizeof o.split);
 	o.with = w->opts.with;
 	uint64_t h = vla_hash64(&o, sizeof o, 1);
@@ -223,8 +224,9 @@ static vla_status write_tar(const vla_world *w, const char *path, vla_pool *pool
 {
 	vla_outfile *o;
 	writer x = { .w = w };
-	if (w->opts.with & (VLA_WORLD_COCO | VLA_WORLD_REFCOCO | VLA_WORLD_LLAVA))
-		return vla_fail(err, VLA_EINVAL, "coco, refcoco and llava are written into folders, not into archives");
+	if (w->opts.with & (VLA_WORLD_COCO | VLA_WORLD_REFCOCO | VLA_WORLD_LLAVA | VLA_WORLD_PROBES))
+		return vla_fail(err, VLA_EINVAL,
+				"coco, refcoco, llava and probes are written into folders, not into archives");
 	VLA_TRY(vla_outfile_open(path, &o, err));
 	x.f = vla_outfile_stream(o);
 	vla_status s = run(&x, NULL, 0, pool, progress, ctx, err);

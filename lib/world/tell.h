@@ -29,8 +29,6 @@ void vla_tell_fact(vla_teller *t, const char *key, const vla_fact *f);
 const char *vla_tell(vla_teller *t, enum vla_language lang, const vla_fact *f);
 const char *vla_tell_desc(vla_teller *t, enum vla_language lang, const vla_desc *d, enum vla_article article);
 
-/* The shortest description that fits object i alone; false when none does. */
-bool vla_desc_unique(const vla_scene *s, uint32_t i, vla_desc *d);
 /* A description of object i with some of its attributes. */
 vla_desc vla_desc_draw(vla_rng *rng, const vla_thing *t);
 /* A fact that is false but for one word or exchange; kind says which. */

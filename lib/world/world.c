@@ -8,8 +8,16 @@
 static const struct {
 	const char *name;
 	vla_make_fn *make;
+	uint32_t size, least; // side of a picture
+	unsigned with;        // extras that there are
 } kinds[VLA_WORLD_KINDS] = {
-	[VLA_WORLD_SCENE] = { "scene", vla_scene_item },
+	[VLA_WORLD_SCENE] = { "scene", vla_scene_item, 64, 16, 0x7f },
+	[VLA_WORLD_VIDEO] = { "video", vla_video_item, 64, 16, VLA_WORLD_PPM },
+	[VLA_WORLD_DOCUMENT] = { "document", vla_document_item, 288, 224, VLA_WORLD_MASKS },
+	[VLA_WORLD_CHART] = { "chart", vla_chart_item, 192, 128, 0 },
+	[VLA_WORLD_GEOMETRY] = { "geometry", vla_geometry_item, 128, 96, 0 },
+	[VLA_WORLD_SOUND] = { "sound", vla_sound_item, 64, 16, 0 },
+	[VLA_WORLD_REACH] = { "reach", vla_reach_item, 64, 16, VLA_WORLD_MASKS | VLA_WORLD_DEPTH },
 };
 
 const char *vla_world_kind_name(int kind)
@@ -105,9 +113,13 @@ static vla_status check(const vla_world_opts *o, vla_err *err)
 	double sum = o->split[0] + o->split[1] + o->split[2];
 	if ((unsigned)o->kind >= VLA_WORLD_KINDS)
 		return vla_fail(err, VLA_EINVAL, "no kind of world has number %d", (int)o->kind);
-	if (o->size < 16 || o->size > 2048)
-		return vla_fail(err, VLA_EINVAL, "a picture's side is from 16 to 2048 pixels, not %lu",
-				(unsigned long)o->size);
+	if (o->size && (o->size < kinds[o->kind].least || o->size > 2048))
+		return vla_fail(err, VLA_EINVAL, "a picture's side is from %lu to 2048 pixels, not %lu",
+				(unsigned long)kinds[o->kind].least, (unsigned long)o->size);
+	if (o->with & ~kinds[o->kind].with)
+		return vla_fail(err, VLA_EINVAL, "that extra is not there for kind '%s'", kinds[o->kind].name);
+	if (o->frames && (o->frames < 4 || o->frames > 64))
+		return vla_fail(err, VLA_EINVAL, "a video has 4 to 64 frames, not %lu", (unsigned long)o->frames);
 	if (o->level < 1 || o->level > 5)
 		return vla_fail(err, VLA_EINVAL, "levels are 1 to 5, not %lu", (unsigned long)o->level);
 	if (o->objects_min > VLA_MAX_OBJECTS || o->objects_max > VLA_MAX_OBJECTS || o->objects_max < o->objects_min ||
@@ -140,6 +152,7 @@ vla_status vla_world_new(const vla_world_opts *opts, vla_world **out, vla_err *e
 	if (!w)
 		return vla_nomem(err);
 	w->opts = *opts;
+	w->opts.size = opts->size ? opts->size : kinds[opts->kind].size;
 	w->level = levels[opts->level - 1];
 	if (opts->objects_min) {
 		w->level.min = (uint8_t)opts->objects_min;

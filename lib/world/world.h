@@ -62,6 +62,10 @@ typedef struct vla_contrast {
 vla_status vla_scene_make(const vla_world *w, uint64_t item, vla_scene *s, vla_contrast *c, vla_err *err) VLA_MUST_USE;
 bool vla_contrast_make(const vla_world *w, const vla_scene *s, int split, unsigned first, vla_rng *rng,
 		       vla_contrast *c);
+/* One attempt, not yet related; false when something found no place. */
+bool vla_scene_draw(const vla_world *w, int split, vla_rng *rng, vla_scene *s);
+/* The shortest description that fits object i alone; false when none does. */
+bool vla_desc_unique(const vla_scene *s, uint32_t i, vla_desc *d);
 /* Which split a scene belongs to, by its signature: two data sets never have a scene in different splits. */
 int vla_signature_split(uint64_t signature);
 /* All objects can be told apart from what hides them. */
@@ -69,7 +73,8 @@ bool vla_scene_legible(const vla_world *w, const vla_scene *s);
 
 /* A sub-world's items. */
 typedef vla_status vla_make_fn(const vla_world *w, uint64_t i, vla_world_item *out, vla_err *err);
-vla_make_fn vla_scene_item;
+vla_make_fn vla_scene_item, vla_video_item, vla_document_item, vla_chart_item, vla_geometry_item, vla_sound_item,
+	vla_reach_item;
 
 /* Adds a file with the buffer's bytes, which the item takes over; b is empty afterwards, also on failure. */
 vla_status vla_item_add(vla_world_item *item, const char *name, vla_buf *b, vla_err *err) VLA_MUST_USE;

@@ -50,6 +50,19 @@ same 'the same' t.tar u.tar
 st 'vla-embed reads it' 0 vla-embed -o t.vle t.tar
 is 'all of it' 12 vla-view --count t.vle
 st 'exports into archives' 2 vla-world -n 3 --with coco -o x.tar
+for k in video document chart geometry sound reach; do
+	st "kind $k" 0 vla-world -k $k -n 6 -o k-$k
+	is "$k: rows" 6 grep -c "\"kind\":\"$k\"" k-$k/manifest.jsonl
+done
+st 'frames in one file' 0 vla-world -k video -n 2 --frames 5 --with ppm -o film
+is 'are read as pictures' 5 sh -c 'vla-embed -o - - <film/videos/000/000000000.ppm | vla-view --count -'
+st 'an extra that the kind has not' 2 vla-world -k chart --with depth -o x
+st 'tables for vla-probe' 0 vla-world -n 40 --splits 1:0:0 --with contrast,probes -o p
+st 'choice' 0 vla-probe choice p/choices.jsonl
+st 'contrast' 0 vla-probe contrast p/pairs.jsonl
+st 'retrieval' 0 vla-probe retrieval p/manifest.jsonl
+st 'snare' 0 vla-probe snare p/manifest.jsonl
+says 'relations' 'relation'
 st 'no output' 2 vla-world -n 3
 st 'an operand' 2 vla-world -o x y
 st 'an unknown extra' 2 vla-world --with mask -o x
