@@ -60,7 +60,7 @@ static vla_status get_scene(const vla_world *w, const json_t *row, vla_scene *s,
 		VLA_TRY(get_thing(w, json_array_get(list, i), &s->thing[i], err));
 	if (!get_value(ground, VLA_COLOUR, &s->colour) || !get_value(ground, VLA_TEXTURE, &s->texture))
 		return bad(err, "no background");
-	VLA_TRY(get_relations(json_object_get(row, "spatial"), s->n, s->relation, err));
+	VLA_TRY(get_relations(json_object_get(row, "relations"), s->n, s->relation, err));
 	return get_relations(json_object_get(row, "unclear"), s->n, s->unclear, err);
 }
 

@@ -1,5 +1,4 @@
 /* A scene as an item: the picture, its row, and what was asked for beside them. */
-#include "world/kind.h"
 #include "world/render.h"
 #include "world/tell.h"
 
@@ -212,59 +211,6 @@ static void put_head(vla_teller *t, uint64_t i, const char *image, const uint8_t
 	vla_json_int(j, "main", main);
 }
 
-// A name such as "red circle" that one object alone has.
-static bool plain_name(const vla_scene *s, uint32_t i, char *out, size_t size)
-{
-	vla_desc d = vla_desc_of(&s->thing[i], 1 << VLA_SHAPE | 1 << VLA_COLOUR);
-	snprintf(out, size, "%s %s", name_of(VLA_COLOUR, d.is[VLA_COLOUR]), name_of(VLA_SHAPE, d.is[VLA_SHAPE]));
-	return vla_desc_count(&d, s, NULL) == 1;
-}
-
-// What vla-probe makes its items of: two objects with their colours, and relations between names that are unique.
-static void put_pairs(vla_teller *t)
-{
-	const vla_scene *s = t->s;
-	vla_json_out *j = t->j;
-	char a[60], b[60];
-	unsigned n = 0;
-	vla_json_open(j, "pairs", '[');
-	for (uint32_t i = 0; i + 1 < s->n && n < 2; i++) {
-		const vla_thing *x = &s->thing[i], *y = &s->thing[i + 1];
-		if (x->is[VLA_SHAPE] == y->is[VLA_SHAPE] || x->is[VLA_COLOUR] == y->is[VLA_COLOUR] ||
-		    !plain_name(s, i, a, sizeof a) || !plain_name(s, i + 1, b, sizeof b))
-			continue;
-		n++;
-		vla_json_open(j, NULL, '{');
-		vla_json_open(j, "object", '[');
-		vla_json_text(j, NULL, name_of(VLA_SHAPE, x->is[VLA_SHAPE]));
-		vla_json_text(j, NULL, name_of(VLA_SHAPE, y->is[VLA_SHAPE]));
-		vla_json_close(j, ']');
-		vla_json_open(j, "attribute", '[');
-		vla_json_text(j, NULL, name_of(VLA_COLOUR, x->is[VLA_COLOUR]));
-		vla_json_text(j, NULL, name_of(VLA_COLOUR, y->is[VLA_COLOUR]));
-		vla_json_close(j, ']');
-		vla_json_close(j, '}');
-	}
-	vla_json_close(j, ']');
-	n = 0;
-	vla_json_open(j, "relations", '[');
-	for (uint32_t i = 0; i < s->n; i++)
-		for (uint32_t k = 0; k < s->n && n < 3; k++) {
-			unsigned r = 0;
-			while (r < VLA_RELATIONS && !(s->relation[i][k] >> r & 1))
-				r++;
-			if (r == VLA_RELATIONS || !plain_name(s, i, a, sizeof a) || !plain_name(s, k, b, sizeof b))
-				continue;
-			n++;
-			vla_json_open(j, NULL, '{');
-			vla_json_text(j, "subject", a);
-			vla_json_text(j, "relation", vla_plain(VLA_EN, VLA_RELATION, r));
-			vla_json_text(j, "object", b);
-			vla_json_close(j, '}');
-		}
-	vla_json_close(j, ']');
-}
-
 static vla_status put_row(vla_teller *t, uint64_t i, const uint8_t *owner, const vla_contrast *c, const char *image,
 			  const char *second, vla_err *err)
 {
@@ -283,9 +229,8 @@ static vla_status put_row(vla_teller *t, uint64_t i, const uint8_t *owner, const
 		status = put_object(t, k, owner, side, err);
 	VLA_TRY(status);
 	vla_json_close(j, ']');
-	put_relations(t, "spatial", s->relation);
+	put_relations(t, "relations", s->relation);
 	put_relations(t, "unclear", s->unclear);
-	put_pairs(t);
 	vla_json_open(j, "regions", '[');
 	for (uint32_t k = 0; k < s->n; k++)
 		put_region(t, k, vla_label_box(owner, side, side, (uint8_t)(k + 1)));

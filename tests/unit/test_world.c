@@ -174,7 +174,7 @@ static void check_parser(void)
 		"\"material\":\"matte\",\"size\":\"small\",\"center\":[0.8,0.8]},{\"shape\":\"star\",\"colour\":\"red\","
 		"\"texture\":\"plain\",\"material\":\"matte\",\"size\":\"medium\",\"center\":[0.8,0.2]}],"
 		"\"background\":{\"colour\":\"white\",\"texture\":\"plain\"},"
-		"\"spatial\":[[0,\"left of\",1],[1,\"right of\",0],[0,\"above\",1],[1,\"below\",0],[0,\"left of\",2],"
+		"\"relations\":[[0,\"left of\",1],[1,\"right of\",0],[0,\"above\",1],[1,\"below\",0],[0,\"left of\",2],"
 		"[2,\"right of\",0],[1,\"below\",2],[2,\"above\",1]],\"unclear\":[[0,\"above\",2]]}";
 	static const struct {
 		const char *text, *answer;
