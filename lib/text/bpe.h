@@ -24,22 +24,22 @@ typedef struct vla_merge {
  * joined: ranked merges, or a score for each token (any two neighbours that make a token, the best score first). */
 typedef struct vla_bpe {
 	const vla_vocab *v;
-	bool characters;    /* not bytes */
-	bool fallback;      /* an unknown character becomes its bytes, tokens <0x00> to <0xFF> */
-	bool fuse_unk;      /* neighbouring unknown characters are one unknown token */
-	bool all_words;     /* a word that is a token is that token, whatever the merges say */
-	char *suffix;       /* end-of-word mark in the spelling ("</w>"), or NULL */
-	uint32_t unk;       /* for what has no token; VLA_NO_TOKEN: it is left out */
-	uint32_t *rank;     /* [v->n] by score, equal scores equal; VLA_NO_TOKEN: never joined. NULL: merges */
+	bool characters;       /* not bytes */
+	bool fallback;         /* an unknown character becomes its bytes, tokens <0x00> to <0xFF> */
+	bool fuse_unk;         /* neighbouring unknown characters are one unknown token */
+	bool all_words;        /* a word that is a token is that token, whatever the merges say */
+	char *suffix;          /* end-of-word mark in the spelling ("</w>"), or NULL */
+	uint32_t unk;          /* for what has no token; VLA_NO_TOKEN: it is left out */
+	uint32_t *rank;        /* [v->n] by score, equal scores equal; VLA_NO_TOKEN: never joined. NULL: merges */
 	const vla_trie *fixed; /* tokens that are taken as they are and never joined; NULL: none; not owned */
-	vla_buf raw;        /* the bytes of all tokens */
-	size_t *raw_off;    /* [v->n + 1] */
-	uint32_t *by_word;  /* open addressing over bytes: tokens that are whole words as they stand */
-	size_t by_word_n;   /* a power of two */
-	vla_merge *merge;   /* open addressing */
-	size_t merge_n;     /* a power of two */
-	size_t merges;      /* how many are in use */
-	bool cut_at_space;  /* no token goes on over the beginning of a word (U+2581): words are encoded one by one */
+	vla_buf raw;           /* the bytes of all tokens */
+	size_t *raw_off;       /* [v->n + 1] */
+	uint32_t *by_word;     /* open addressing over bytes: tokens that are whole words as they stand */
+	size_t by_word_n;      /* a power of two */
+	vla_merge *merge;      /* open addressing */
+	size_t merge_n;        /* a power of two */
+	size_t merges;         /* how many are in use */
+	bool cut_at_space; /* no token goes on over the beginning of a word (U+2581): words are encoded one by one */
 	uint32_t byte_id[256], byte_end_id[256]; /* one byte, inside and at the end of a word */
 	uint32_t fallback_id[256];
 } vla_bpe;

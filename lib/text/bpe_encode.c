@@ -248,9 +248,9 @@ static vla_status put_pieces(const vla_bpe *m, const longword *w, vla_ids *ids, 
 static vla_status run(const vla_bpe *m, longword *w, size_t n, vla_ids *ids, vla_err *err)
 {
 	const char *word = w->word;
-	size_t k = m->rank         ? first_pieces(m, word, n, w) :
-		   m->characters ? first_chars(m, word, n, w->id) :
-				   first_bytes(m, word, n, w->id);
+	size_t k = m->rank         ? first_pieces(m, word, n, w)
+		   : m->characters ? first_chars(m, word, n, w->id)
+				   : first_bytes(m, word, n, w->id);
 	for (size_t i = 0; i < k; i++) {
 		w->prev[i] = i ? (uint32_t)i - 1 : UINT32_MAX;
 		w->next[i] = i + 1 < k ? (uint32_t)i + 1 : UINT32_MAX;

@@ -195,8 +195,8 @@ static size_t next_piece(const spm *p, const char *s, size_t n, const char **tex
 static vla_status put_piece(const vla_spm_rules *r, const char *t, size_t n, vla_buf *out, vla_err *err)
 {
 	for (size_t i = 0; i < n; i++)
-		VLA_TRY(t[i] == ' ' && r->mark_spaces ? vla_buf_add(out, VLA_SPACE_MARK, 3, err) :
-							vla_buf_add(out, t + i, 1, err));
+		VLA_TRY(t[i] == ' ' && r->mark_spaces ? vla_buf_add(out, VLA_SPACE_MARK, 3, err)
+						      : vla_buf_add(out, t + i, 1, err));
 	return VLA_OK;
 }
 

@@ -21,7 +21,8 @@ const char *vla_charsmap_find(const vla_charsmap *m, const char *s, size_t n, bo
 
 /* Appends s, changed as Hugging Face tokenizers' Precompiled does it: whole grapheme clusters of less than six bytes
  * are replaced by the shortest rule that begins them, else their characters one by one. s is well-formed UTF-8. */
-vla_status vla_charsmap_clusters(const vla_charsmap *m, const char *s, size_t n, vla_buf *out, vla_err *err) VLA_MUST_USE;
+vla_status vla_charsmap_clusters(const vla_charsmap *m, const char *s, size_t n, vla_buf *out,
+				 vla_err *err) VLA_MUST_USE;
 
 /* SentencePiece's normaliser. */
 typedef struct vla_spm_rules {

@@ -151,9 +151,9 @@ static vla_status replace_text(list *l, const char *s, size_t n, const char *wha
 }
 
 /* What tidying replaces, in this order. */
-static const char *const tidy[][2] = { { " .", "." },     { " ?", "?" },         { " !", "!" },     { " ,", "," },
-				       { " ' ", "'" },    { " n't", "n't" },     { " 'm", "'m" },   { " do not", " don't" },
-				       { " 's", "'s" },   { " 've", "'ve" },     { " 're", "'re" } };
+static const char *const tidy[][2] = { { " .", "." },   { " ?", "?" },     { " !", "!" },    { " ,", "," },
+				       { " ' ", "'" },  { " n't", "n't" }, { " 'm", "'m" },  { " do not", " don't" },
+				       { " 's", "'s" }, { " 've", "'ve" }, { " 're", "'re" } };
 
 static vla_status wordpiece(list *l, const vla_decode_step *d, const char *s, size_t n, bool first)
 {
@@ -205,9 +205,9 @@ static int byte_token(const char *s, size_t n)
 	if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>')
 		return -1;
 	for (int i = 3; i < 5; i++) {
-		int h = s[i] >= '0' && s[i] <= '9'		? s[i] - '0' :
-			(s[i] | 32) >= 'a' && (s[i] | 32) <= 'f' ? (s[i] | 32) - 'a' + 10 :
-								   -1;
+		int h = s[i] >= '0' && s[i] <= '9'                 ? s[i] - '0'
+			: (s[i] | 32) >= 'a' && (s[i] | 32) <= 'f' ? (s[i] | 32) - 'a' + 10
+								   : -1;
 		if (h < 0)
 			return -1;
 		v = v << 4 | h;

@@ -47,7 +47,8 @@ static vla_status read_precompiled(const json_t *o, vla_pipeline *p, vla_err *er
 static vla_status read_bert(const json_t *o, vla_pipeline *p, vla_err *err)
 {
 	bool lower = vla_tj_flag(o, "lowercase", true);
-	return vla_pipeline_add_bert(p, vla_tj_flag(o, "clean_text", true), vla_tj_flag(o, "handle_chinese_chars", true),
+	return vla_pipeline_add_bert(p, vla_tj_flag(o, "clean_text", true),
+				     vla_tj_flag(o, "handle_chinese_chars", true),
 				     vla_tj_flag(o, "strip_accents", lower), lower, err);
 }
 
@@ -155,8 +156,9 @@ static vla_status read_metaspace(const json_t *o, vla_pipeline *p, vla_err *err)
 }
 
 /* \w of the engine that this step was defined with: no other numbers, but joiners and circled letters. */
-#define WORD "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200c}\\x{200d}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
-	     "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+#define WORD \
+	"\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200c}\\x{200d}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
+	"\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
 
 static vla_status read_pre_step(const json_t *o, vla_pipeline *p, vla_err *err)
 {
@@ -234,8 +236,8 @@ static vla_status read_decode_step(const json_t *o, vla_decoder *d, vla_err *err
 {
 	vla_decode_step s = { .kind = VLA_DECODE_STRIP };
 	if (vla_tj_is(o, "Strip"))
-		return *vla_tj_text(o, "content") ? add_step(o, d, &s, vla_tj_text(o, "content"), err) :
-						    vla_tj_wrong("the content of Strip", err);
+		return *vla_tj_text(o, "content") ? add_step(o, d, &s, vla_tj_text(o, "content"), err)
+						  : vla_tj_wrong("the content of Strip", err);
 	if (vla_tj_is(o, "Replace"))
 		return read_replace(o, d, err);
 	if (vla_tj_is(o, "ByteFallback")) {
@@ -257,7 +259,8 @@ static vla_status read_decode_step(const json_t *o, vla_decoder *d, vla_err *err
 		s.kind = VLA_DECODE_METASPACE;
 		s.first = prefix != VLA_PREFIX_NEVER;
 		return add_step(o, d, &s,
-				json_object_get(o, "replacement") ? vla_tj_text(o, "replacement") : VLA_SPACE_MARK, err);
+				json_object_get(o, "replacement") ? vla_tj_text(o, "replacement") : VLA_SPACE_MARK,
+				err);
 	}
 	if (vla_tj_is(o, "BPEDecoder")) {
 		s.kind = VLA_DECODE_SUFFIX;

@@ -109,7 +109,9 @@ static vla_status read_trainer(vla_spm *m, const field *whole, vla_err *err)
 		VLA_TRY(next_field(&in, &f, err));
 		if (f.number == 3 && f.value != 1 && f.value != 2)
 			return vla_fail(err, VLA_EUNSUPPORTED, "a SentencePiece model of kind %s is not supported",
-					f.value == 3 ? "WORD" : f.value == 4 ? "CHAR" : "unknown");
+					f.value == 3   ? "WORD"
+					: f.value == 4 ? "CHAR"
+						       : "unknown");
 		if (f.number == 3)
 			m->bpe = f.value == 2;
 		if (f.number == 24 && f.value)

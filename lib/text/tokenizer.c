@@ -414,7 +414,8 @@ vla_status vla_tokenizer_check_vocab(const vla_tokenizer *t, size_t n, vla_err *
 {
 	if (t->vocab.n <= n)
 		return VLA_OK;
-	return vla_fail(err, VLA_ECORRUPT, "the tokenizer has ids up to %zu ('%.40s'), the model's vocabulary has %zu tokens",
+	return vla_fail(err, VLA_ECORRUPT,
+			"the tokenizer has ids up to %zu ('%.40s'), the model's vocabulary has %zu tokens",
 			t->vocab.n - 1, vla_vocab_token(&t->vocab, t->vocab.n - 1), n);
 }
 

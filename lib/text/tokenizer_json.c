@@ -130,12 +130,11 @@ static vla_status read_bpe(const json_t *o, const json_t *added, bool byte_level
 
 static vla_status read_wordpiece(const json_t *o, const json_t *added, vla_tokenizer *t, vla_err *err)
 {
-	const char *prefix = json_object_get(o, "continuing_subword_prefix") ?
-				     vla_tj_text(o, "continuing_subword_prefix") :
-				     "##";
-	json_int_t most = json_object_get(o, "max_input_chars_per_word") ?
-				  json_integer_value(json_object_get(o, "max_input_chars_per_word")) :
-				  100;
+	const char *prefix =
+		json_object_get(o, "continuing_subword_prefix") ? vla_tj_text(o, "continuing_subword_prefix") : "##";
+	json_int_t most = json_object_get(o, "max_input_chars_per_word")
+				  ? json_integer_value(json_object_get(o, "max_input_chars_per_word"))
+				  : 100;
 	uint32_t unk;
 	if (most < 1)
 		return vla_tj_wrong("model.max_input_chars_per_word", err);

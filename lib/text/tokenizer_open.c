@@ -156,10 +156,14 @@ static vla_status prefers_model(const char *dir, bool *yes, vla_err *err)
 
 /* The files that a directory may have, in the order in which they are looked for. */
 enum { F_JSON, F_SPIECE, F_TOKENIZER, F_SPM_BPE, F_VOCAB, F_MERGES, F_CLIP_GZ, F_CLIP, F_BERT, N_FILES };
-static const char *const file_names[N_FILES] = { "tokenizer.json",  "spiece.model",
-						 "tokenizer.model", "sentencepiece.bpe.model",
-						 "vocab.json",      "merges.txt",
-						 "bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt",
+static const char *const file_names[N_FILES] = { "tokenizer.json",
+						 "spiece.model",
+						 "tokenizer.model",
+						 "sentencepiece.bpe.model",
+						 "vocab.json",
+						 "merges.txt",
+						 "bpe_simple_vocab_16e6.txt.gz",
+						 "bpe_simple_vocab_16e6.txt",
 						 "vocab.txt" };
 
 static vla_status open_found(const char *dir, char *const path[N_FILES], vla_tokenizer **out, vla_err *err)

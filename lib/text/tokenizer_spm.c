@@ -5,16 +5,19 @@
 
 typedef struct spm_class {
 	const char *name;
-	bool begin, end;  /* special tokens around a text, where the configuration does not say */
-	bool siglip;      /* lower case and no punctuation; a prefix space only at the beginning */
-	bool strip;       /* special tokens take the white space around them */
-	bool shifted;     /* ids as fairseq has them: <s> <pad> </s> <unk>, then the pieces from 3 on */
+	bool begin, end; /* special tokens around a text, where the configuration does not say */
+	bool siglip;     /* lower case and no punctuation; a prefix space only at the beginning */
+	bool strip;      /* special tokens take the white space around them */
+	bool shifted;    /* ids as fairseq has them: <s> <pad> </s> <unk>, then the pieces from 3 on */
 } spm_class;
 
 static const spm_class classes[] = {
-	{ "SiglipTokenizer", false, true, true, true, false },     { "T5Tokenizer", false, true, false, false, false },
-	{ "T5TokenizerFast", false, true, false, false, false },   { "LlamaTokenizer", true, false, false, false, false },
-	{ "LlamaTokenizerFast", true, false, false, false, false }, { "GemmaTokenizer", true, false, false, false, false },
+	{ "SiglipTokenizer", false, true, true, true, false },
+	{ "T5Tokenizer", false, true, false, false, false },
+	{ "T5TokenizerFast", false, true, false, false, false },
+	{ "LlamaTokenizer", true, false, false, false, false },
+	{ "LlamaTokenizerFast", true, false, false, false, false },
+	{ "GemmaTokenizer", true, false, false, false, false },
 	{ "GemmaTokenizerFast", true, false, false, false, false },
 	{ "XLMRobertaTokenizer", true, true, false, false, true },
 	{ "XLMRobertaTokenizerFast", true, true, false, false, true },

@@ -13,10 +13,10 @@ typedef struct vla_unigram {
 	double *score; /* [v->n]; owned */
 	vla_trie trie;
 	double unk_score;
-	uint32_t unk;    /* VLA_NO_TOKEN: an unknown character is an error */
-	bool fallback;   /* unknown text becomes tokens <0x00> to <0xFF> */
-	bool single;     /* sums are kept in single precision, as SentencePiece does */
-	bool by_text;    /* a run of unknown characters that is a token all the same is that token */
+	uint32_t unk;  /* VLA_NO_TOKEN: an unknown character is an error */
+	bool fallback; /* unknown text becomes tokens <0x00> to <0xFF> */
+	bool single;   /* sums are kept in single precision, as SentencePiece does */
+	bool by_text;  /* a run of unknown characters that is a token all the same is that token */
 	uint32_t fallback_id[256];
 } vla_unigram;
 

@@ -66,8 +66,7 @@ vla_status vla_wordpiece_encode(const vla_wordpiece *m, const char *word, size_t
 	for (size_t i = 0; i < n; i++)
 		chars += !is_inside(word[i]);
 	for (size_t at = 0, len; at < n; at += len) {
-		uint32_t id = chars > m->max_chars ? VLA_NO_TOKEN :
-						     longest_token(m, word + at, n - at, at == 0, &len);
+		uint32_t id = chars > m->max_chars ? VLA_NO_TOKEN : longest_token(m, word + at, n - at, at == 0, &len);
 		if (id == VLA_NO_TOKEN) {
 			ids->n = start;
 			return vla_ids_add(ids, m->unk, err);

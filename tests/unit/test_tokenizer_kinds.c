@@ -30,8 +30,8 @@ static void check_engine(const vla_tokenizer *t, const json_t *root, const char 
 		const json_t *c = json_array_get(cases, i);
 		const char *text = json_string_value(json_object_get(c, "text"));
 		ids.n = 0;
-		vla_status st = framed ? vla_tokenizer_encode(t, text, 0, &ids, &err) :
-					 vla_tokenizer_append(t, text, &ids, &err);
+		vla_status st = framed ? vla_tokenizer_encode(t, text, 0, &ids, &err)
+				       : vla_tokenizer_append(t, text, &ids, &err);
 		if (st == VLA_OK && same_ids(&ids, json_object_get(c, "ids")))
 			continue;
 		wrong++;
@@ -125,7 +125,8 @@ static void test_small_bert(void)
 	if (!ok(vla_tokenizer_parse_vocab(vocab, strlen(vocab), NULL, 0, &t, &err) == VLA_OK, "vocab.txt %s", err.msg))
 		return;
 	expect(t, "Red BOATS", 6, (uint32_t[]){ 2, 5, 6, 7, 8, 3 }, "pieces inside a word");
-	expect(t, "red,\xe7\x8c\xab!\xe7\x8c\xab", 7, (uint32_t[]){ 2, 5, 9, 11, 10, 11, 3 }, "punctuation, ideographs");
+	expect(t, "red,\xe7\x8c\xab!\xe7\x8c\xab", 7, (uint32_t[]){ 2, 5, 9, 11, 10, 11, 3 },
+	       "punctuation, ideographs");
 	expect(t, "Caf\xc3\xa9 caf\x65\xcc\x81 cafs", 5, (uint32_t[]){ 2, 12, 12, 1, 3 }, "accents, an unknown word");
 	expect(t, "red [MASK]\x01 red", 5, (uint32_t[]){ 2, 5, 4, 5, 3 }, "special tokens, control characters");
 	expect(t, "", 2, (uint32_t[]){ 2, 3 }, "the empty text");
@@ -157,7 +158,8 @@ static void test_unigram(void)
 		"\"pre_tokenizer\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"always\"},"
 		"\"decoder\":{\"type\":\"Metaspace\",\"replacement\":\"\xe2\x96\x81\",\"prepend_scheme\":\"always\"},"
 		"\"model\":{\"type\":\"Unigram\",\"unk_id\":0,\"vocab\":[[\"<unk>\",0],[\"\xe2\x96\x81\",-3],[\"a\",-2],"
-		"[\"b\",-2],[\"ab\",-3],[\"\xe2\x96\x81""ab\",-4.5],[\"aba\",-9]]}}");
+		"[\"b\",-2],[\"ab\",-3],[\"\xe2\x96\x81"
+		"ab\",-4.5],[\"aba\",-9]]}}");
 	if (!t)
 		return;
 	expect(t, "ab", 1, (uint32_t[]){ 5 }, "the best sum of scores");
@@ -236,8 +238,9 @@ static void test_refused(void)
 
 static void test_cleaning(void)
 {
-	vla_tokenizer *t = parse("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\" \":2,\"A\":3,\"_\":4,\"!\":5},"
-				 "\"merges\":[]}}");
+	vla_tokenizer *t =
+		parse("{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\" \":2,\"A\":3,\"_\":4,\"!\":5},"
+		      "\"merges\":[]}}");
 	if (!t)
 		return;
 	expect(t, "A_b! a", 6, (uint32_t[]){ 3, 4, 1, 5, 2, 0 }, "as it stands");
@@ -263,9 +266,9 @@ static void test_siglip2(void)
 		const json_t *texts = json_object_get(root, "texts");
 		vla_tokenizer_set_clean(t, VLA_CLEAN_LOWER);
 		for (size_t i = 0; i < json_array_size(texts); i++)
-			wrong += vla_tokenizer_encode(t, json_string_value(json_array_get(texts, i)), 64, &ids, &err) < 0 ||
-				 !same_ids(&ids,
-					   json_array_get(json_object_get(root, "token_ids_lowercased"), i));
+			wrong += vla_tokenizer_encode(t, json_string_value(json_array_get(texts, i)), 64, &ids, &err) <
+					 0 ||
+				 !same_ids(&ids, json_array_get(json_object_get(root, "token_ids_lowercased"), i));
 		ok(wrong == 0, "siglip2-a in lower case: %zu of %zu differ", wrong, json_array_size(texts));
 	}
 	vla_ids_release(&ids);
@@ -306,7 +309,10 @@ static void make_model(vla_buf *b, bool bpe)
 	put_piece(b, "\xe2\x96\x81", -2, VLA_SPM_NORMAL);
 	put_piece(b, "a", -2.5f, VLA_SPM_NORMAL);
 	put_piece(b, "b", -3, VLA_SPM_NORMAL);
-	put_piece(b, "\xe2\x96\x81""a", -1, VLA_SPM_NORMAL);
+	put_piece(b,
+		  "\xe2\x96\x81"
+		  "a",
+		  -1, VLA_SPM_NORMAL);
 	put_piece(b, "ab", -1.5f, VLA_SPM_NORMAL);
 	put_piece(b, "<i>b", -9, VLA_SPM_USER);
 	put_message(b, 2, trainer, sizeof trainer);
@@ -323,8 +329,8 @@ static void test_spm(void)
 		ok(vla_tokenizer_parse_spm(b.data, b.n, config, strlen(config), &t, &err) == VLA_OK, "%s model: %s",
 		   bpe ? "BPE" : "unigram", err.msg);
 		if (t) {
-			expect(t, " ab  a ", bpe ? 4 : 4,
-			       bpe ? (uint32_t[]){ 1, 6, 5, 6 } : (uint32_t[]){ 1, 3, 7, 6 }, "pieces and spaces");
+			expect(t, " ab  a ", bpe ? 4 : 4, bpe ? (uint32_t[]){ 1, 6, 5, 6 } : (uint32_t[]){ 1, 3, 7, 6 },
+			       "pieces and spaces");
 			expect(t, "xya<i>ba", 6, (uint32_t[]){ 1, 3, 0, 4, 8, 4 }, "unknown and user-defined pieces");
 			decodes(t, "ab a", "ab a");
 		}
@@ -543,8 +549,8 @@ static vla_status whole_life(const vla_buf *models)
 	for (int i = 0; i < 3 && st == VLA_OK; i++) {
 		vla_tokenizer *t = NULL;
 		char *back = NULL;
-		st = i == 2 ? vla_tokenizer_parse_vocab(vocab, strlen(vocab), NULL, 0, &t, NULL) :
-			      vla_tokenizer_parse_spm(models[i].data, models[i].n, config, strlen(config), &t, NULL);
+		st = i == 2 ? vla_tokenizer_parse_vocab(vocab, strlen(vocab), NULL, 0, &t, NULL)
+			    : vla_tokenizer_parse_spm(models[i].data, models[i].n, config, strlen(config), &t, NULL);
 		if (st == VLA_OK)
 			st = vla_tokenizer_encode(t, "ab \xc3\xa9 a</s>b \xe7\x8c\xab", 0, &ids, NULL);
 		if (st == VLA_OK)
