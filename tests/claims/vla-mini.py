@@ -128,23 +128,27 @@ def flickr(t, data, tmp):
     retrieval(t, "flickr8k test", test)
 
 
+def classes(t, data, tmp, folder, split, columns):
+    """Zero-shot over a folder of data with classes.tsv and images.tsv, by the names in each column."""
+    d = os.path.join(data, folder)
+    where = unpack(data, folder, tmp)
+    named = sorted(rows(d + "/classes.tsv"), key=lambda r: int(r["class"]))
+    held = [r for r in rows(d + "/images.tsv") if r["split"] == split]
+    files, labels = [os.path.join(where, r["file"]) for r in held], [int(r["class"]) for r in held]
+    for column, measure in columns:
+        zero_shot(t, f"{folder.removesuffix('-nc')} {split}", files, labels, [r[column] for r in named], measure)
+
+
 def caltech(t, data, tmp):
-    d = os.path.join(data, "caltech101")
-    where = unpack(data, "caltech101", tmp)
-    classes = sorted(rows(d + "/classes.tsv"), key=lambda r: int(r["class"]))
-    test = [r for r in rows(d + "/images.tsv") if r["split"] == "test"]
-    zero_shot(t, "caltech101 test", [os.path.join(where, r["file"]) for r in test], [int(r["class"]) for r in test],
-              [r["name"] for r in classes], "top-1 en")
+    classes(t, data, tmp, "caltech101", "test", [("name", "top-1 en")])
 
 
 def tiny(t, data, tmp):
-    d = os.path.join(data, "tiny-imagenet-nc")
-    where = unpack(data, "tiny-imagenet-nc", tmp)
-    classes = sorted(rows(d + "/classes.tsv"), key=lambda r: int(r["class"]))
-    test = [r for r in rows(d + "/images.tsv") if r["split"] == "val"]
-    files, labels = [os.path.join(where, r["file"]) for r in test], [int(r["class"]) for r in test]
-    zero_shot(t, "tiny-imagenet val", files, labels, [r["clip_name"] for r in classes], "top-1 en")
-    zero_shot(t, "tiny-imagenet val", files, labels, [r["zh_name"] for r in classes], "top-1 zh")
+    classes(t, data, tmp, "tiny-imagenet-nc", "val", [("clip_name", "top-1 en"), ("zh_name", "top-1 zh")])
+
+
+def clothing(t, data, tmp):
+    classes(t, data, tmp, "clothing", "test", [("name", "top-1 en"), ("zh", "top-1 zh")])
 
 
 def emoji(t, data, tmp):
@@ -153,16 +157,6 @@ def emoji(t, data, tmp):
     for lang in ("en", "zh"):
         pairs = [(r[lang + "_name"], os.path.join(d, r["file"])) for r in held if r[lang + "_name"]]
         retrieval(t, f"emoji held out ({lang})", pairs)
-
-
-def clothing(t, data, tmp):
-    d = os.path.join(data, "clothing")
-    where = unpack(data, "clothing", tmp)
-    classes = sorted(rows(d + "/classes.tsv"), key=lambda r: int(r["class"]))
-    test = [r for r in rows(d + "/images.tsv") if r["split"] == "test"]
-    files, labels = [os.path.join(where, r["file"]) for r in test], [int(r["class"]) for r in test]
-    zero_shot(t, "clothing test", files, labels, [r["name"] for r in classes], "top-1 en")
-    zero_shot(t, "clothing test", files, labels, [r["zh"] for r in classes], "top-1 zh")
 
 
 def main():
