@@ -84,7 +84,7 @@ static void backward_entry(const struct job *j, vla_pool *pool, size_t i, bool w
 {
 	const struct sizes *s = &j->s;
 	const float *a = j->a + i * s->m * s->k, *b = j->b + i * s->stride_b, *d = j->d + i * s->m * s->n;
-	float *da = j->da + i * s->m * s->k, *db = j->db + i * s->stride_b;
+	float *da = want_a ? j->da + i * s->m * s->k : NULL, *db = want_b ? j->db + i * s->stride_b : NULL;
 	if (want_a && j->t.ta)
 		vla_gemm(pool, j->t.tb, true, s->k, s->m, s->n, 1, b, s->ldb, d, s->n, 1, da, s->lda);
 	else if (want_a)

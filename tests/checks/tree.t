@@ -21,7 +21,7 @@ t() {
 
 # 1. A room includes itself and rooms above it; tools see the public headers and common/ alone.
 rooms='base io kern grad text nn model decode index ground train probe world'
-awk -v rooms="$rooms" '
+find lib -name '*.[ch]' -exec awk -v rooms="$rooms" '
 BEGIN { k = split(rooms, r, " "); for (i = 1; i <= k; i++) level[r[i]] = i }
 FNR == 1 { split(FILENAME, part, "/"); here = part[2] }
 match($0, /^#[ \t]*include[ \t]+"[a-z]+\//) {
@@ -29,12 +29,12 @@ match($0, /^#[ \t]*include[ \t]+"[a-z]+\//) {
 	if (!(s in level)) print FILENAME ":" FNR ": includes from unknown room " s
 	else if (here == "vla") print FILENAME ":" FNR ": a public header includes a private one"
 	else if (level[s] > level[here]) print FILENAME ":" FNR ": room " here " includes room " s
-}' $(find lib -name '*.[ch]') >"$tmp/layers"
+}' {} + >"$tmp/layers"
 grep -nE '^#[ 	]*include[ 	]+"' cmd/*.c cmd/common/*.[ch] 2>/dev/null | grep -vE '"common/' >>"$tmp/layers"
 t 'rooms include only rooms above them' "$tmp/layers"
 
 # 2. cblas and oneDNN are known to lib/kern alone.
-grep -lE 'include <(cblas|dnnl|oneapi)' $(find lib cmd -name '*.[ch]') | grep -v '^lib/kern/' >"$tmp/blas"
+find lib cmd -name '*.[ch]' -exec grep -lE 'include <(cblas|dnnl|oneapi)' {} + | grep -v '^lib/kern/' >"$tmp/blas"
 t 'only lib/kern knows OpenBLAS and oneDNN' "$tmp/blas"
 
 # 3. Each public header compiles alone, as C11 and as C++.
@@ -124,13 +124,13 @@ done >"$tmp/space"
 t 'no trailing space, tabs for indentation' "$tmp/space"
 
 : >"$tmp/long"
-wc -l $(find lib cmd -name '*.[ch]') | awk '$2 != "total" && $1 > 1500 { print $2 " has " $1 " lines" }' >"$tmp/long"
+find lib cmd -name '*.[ch]' -exec wc -l {} + | awk '$2 != "total" && $1 > 1500 { print $2 " has " $1 " lines" }' >"$tmp/long"
 git ls-files 2>/dev/null | while read -r f; do
 	[ -f "$f" ] && [ "$(wc -c <"$f")" -gt 16777216 ] && echo "$f is over 16 MB"
 done >>"$tmp/long"
 t 'no source over 1,500 lines, no file over 16 MB' "$tmp/long"
 
-grep -nE '\b(TODO|FIXME|XXX)\b' $(find lib cmd -name '*.[ch]') >"$tmp/marks"
+find lib cmd -name '*.[ch]' -exec grep -nE '\b(TODO|FIXME|XXX)\b' {} + >"$tmp/marks"
 t 'no unfinished marks' "$tmp/marks"
 
 # 9. Every operator file is in the table that the gradient test walks.

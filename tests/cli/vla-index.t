@@ -100,7 +100,7 @@ st 'merging' 0 vla-index --merge -o m.vlx i.vlx r.vlx
 is 'the rows of both' 'green.ppm red.ppm ' ids m.vlx
 st 'a record twice in the streams' 2 vla-index -o x.vlx a.vle a.vle
 says 'names it' "'red.ppm' comes twice"
-for i in r b g; do
+for _ in r b g; do
 	st 'deleting all' 0 vla-index --delete two.vlx "$(vla-search -k 1 --queries a.vle two.vlx | awk 'NR == 1 { print $4 }')"
 done
 st 'nothing is found in an index whose rows are all deleted' 1 vla-search -k 3 --queries a.vle two.vlx

@@ -14,6 +14,13 @@ colour() {
 	}'
 }
 
+# The checkpoints in a folder, oldest first.
+checkpoints() {
+	for file in "$1"/checkpoint-*.safetensors; do
+		[ ! -e "$file" ] || echo "$file"
+	done
+}
+
 # Pictures, manifests and a model's configuration in the current folder.
 prepare() {
 	[ ! -f pictures.tsv ] || return 0
@@ -29,7 +36,7 @@ prepare() {
 		*) name=yellow zh=黄 ;;
 		esac
 		split=train
-		[ $((i / 4)) -lt 5 ] || split=test
+		[ $((i / 4)) -lt 5 ] || split='test'
 		printf 'pic/%d.ppm\t%s\t%s\t%s\ta picture of something %s\n' $i $split $name $zh $name
 		printf 'pic/%d.ppm\t%s\t%s\t%s\tit looks %s\n' $i $split $name $zh $name
 		i=$((i + 1))
@@ -90,7 +97,7 @@ says 'a line of the log' 'main 30/30 loss'
 ok 'log.tsv has a line for each interval' [ "$(wc -l <a/log.tsv)" -eq 7 ]
 ok 'the loss falls' awk 'NR == 2 { first = $3 } { last = $3 } END { exit !(last < 0.7 * first) }' a/log.tsv
 ok 'the classes are found' awk '$4 == "top1" { v = $5 } END { exit !(v == 1) }' a/eval.tsv
-ok 'two checkpoints are kept' [ "$(ls a | grep -c '^checkpoint')" -eq 2 ]
+ok 'two checkpoints are kept' [ "$(checkpoints a | wc -l)" -eq 2 ]
 st 'the model can be used' 0 vla-model verify ./a
 st 'a second call has nothing to do' 0 vla-train -o a pairs.recipe
 st 'one thread, no loader' 0 vla-train -q -@ 1 --loaders 0 -o b pairs.recipe
@@ -107,13 +114,12 @@ long='pairs.recipe stage.steps=1500 stage.checkpoint=37 eval.interval=20'
 st 'an undisturbed run' 0 vla-train -q -o whole $long
 # waits until the run has written a checkpoint beyond those that are there, at most 20 s
 interrupt() {
-	before=$(ls broken 2>/dev/null)
+	before=$(checkpoints broken)
 	# shellcheck disable=SC2086
 	vla-train -q -o broken $long >/dev/null 2>"$tmp/err" &
 	pid=$!
 	n=0
-	while [ "$(ls broken 2>/dev/null | grep '^checkpoint-.*safetensors$')" = "$(echo "$before" | grep '^checkpoint-.*safetensors$')" ] &&
-		[ $n -lt 2000 ]; do
+	while [ "$(checkpoints broken)" = "$before" ] && [ $n -lt 2000 ]; do
 		n=$((n + 1))
 		sleep 0.01
 	done
@@ -144,15 +150,15 @@ st 'from the beginning' 0 vla-train -q --restart -o broken $long
 same 'measurements begin anew' whole/eval.tsv broken/eval.tsv
 st 'other settings do not go on from it' 2 vla-train -q -o broken pairs.recipe stage.steps=1500 stage.lr=0.5
 says 'says so' 'made with other settings'
-newest=$(ls a | grep '^checkpoint' | tail -n 1)
-head -c 1000 "a/$newest" >cut && mv cut "a/$newest"
+newest=$(checkpoints a | tail -n 1)
+head -c 1000 "$newest" >half && mv half "$newest"
 st 'a damaged checkpoint' 2 vla-train -o a pairs.recipe
 says 'the one before serves' 'resumed from a/checkpoint-000-0000000028'
 same 'and gives the same weights' a/model.safetensors b/model.safetensors
 
 st 'a loss that is not finite' 2 vla-train -q -o nan pairs.recipe stage.optimiser=sgd stage.lr=1000000 stage.clip=0 stage.checkpoint=1
 says 'names stage and step' 'stage main, step [0-9]*: the .* not finite'
-ok 'a checkpoint is left' [ -n "$(ls nan | grep '^checkpoint')" ]
+ok 'a checkpoint is left' [ -n "$(checkpoints nan)" ]
 
 sed 's/warmup/warmpu/' pairs.recipe >bad.recipe
 st 'an unknown key' 2 vla-train -o x bad.recipe
@@ -349,9 +355,9 @@ says 'says which' 'row 5 of \[data names\] is of class 4'
 
 # Shards.
 mkdir shard && i=0
-while [ $i -lt 8 ]; do
-	cp pic/$i.ppm shard/p$i.ppm
-	echo "picture number $i" >shard/p$i.txt
+while [ "$i" -lt 8 ]; do
+	cp "pic/$i.ppm" "shard/p$i.ppm"
+	echo "picture number $i" >"shard/p$i.txt"
 	i=$((i + 1))
 done
 (cd shard && tar cf ../s-00.tar p[0-3].* && tar cf ../s-01.tar p[4-7].*)
