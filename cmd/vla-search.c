@@ -3,7 +3,10 @@
 #include "common/diag.h"
 #include "common/search.h"
 
+#include <vla/fuse.h>
+
 #include <math.h>
+#include <stdlib.h>
 
 enum { NOT_GIVEN = SEARCH_HITS + 1 };
 
@@ -12,9 +15,12 @@ static struct search job = { .min_p = -1, .min_score = -INFINITY };
 static struct {
 	struct opt_list image, index;
 	uint32_t top;
-	const char *text_file;
+	const char *text_file, *weights;
+	int fuse; // of ways, -1: not
 	double duplicates;
-} opt = { .duplicates = -2, .top = NOT_GIVEN };
+} opt = { .duplicates = -2, .top = NOT_GIVEN, .fuse = -1 };
+
+static const char *const ways[] = { "ranks", "scores", NULL };
 
 static const struct opt_row rows[] = {
 	{ 'k', "top", VLA_OPT_U32, &opt.top, "N", "results a query (default 10; with --min-score all)", NULL },
@@ -38,6 +44,8 @@ static const struct opt_row rows[] = {
 	  "vectors that p-values compare queries with, instead of texts of our own", NULL },
 	{ 0, "duplicates", VLA_OPT_DOUBLE, &opt.duplicates, "T", "print all pairs that score at least T instead",
 	  NULL },
+	{ 0, "fuse", VLA_OPT_CHOICE, &opt.fuse, "HOW", "fuse files of results into one ranking by", ways },
+	{ 0, "weights", VLA_OPT_STRING, &opt.weights, "W,...", "what each of these files counts (default 1)", NULL },
 	{ 0, "sheet", VLA_OPT_STRING, &job.out.sheet, "FILE", "draw the results as a picture", NULL },
 	{ 0, "font", VLA_OPT_STRING, &job.out.font, "FILE", "bitmap font for --sheet in the .hex format of GNU Unifont",
 	  NULL },
@@ -48,7 +56,7 @@ static const struct opt_tool tool = {
 	.purpose = "rank pictures for texts, pictures and combinations of them",
 	.usage =
 		"[options] INDEX TEXT...\n[options] --image FILE INDEX [+TEXT|-TEXT]...\n[options] --queries STREAM INDEX\n"
-		"--duplicates T INDEX",
+		"--duplicates T INDEX\n--fuse ranks|scores [--weights W,W] RESULTS RESULTS...",
 	.common = OPT_THREADS | OPT_FORMAT | OPT_NULL | OPT_MODEL | OPT_COMPUTE,
 	.rows = rows,
 };
@@ -73,6 +81,8 @@ static void check_options(bool queries)
 {
 	if (opt.duplicates < -1 ? !queries : queries)
 		usage_error(queries ? "--duplicates takes no queries" : "nothing to search for");
+	if (opt.weights)
+		usage_error("--weights goes with --fuse");
 	if (job.explain && !job.stream)
 		usage_error("--explain goes with --queries of sparse vectors");
 	if (job.min_p > 1)
@@ -87,13 +97,58 @@ static void check_options(bool queries)
 	job.top = opt.top != NOT_GIVEN ? opt.top : isinf(job.min_score) || job.calibrate ? 10 : 0;
 }
 
+static vla_status put_fused(void *ctx, const char *query, size_t rank, double score, const char *id, vla_err *err)
+{
+	(void)err;
+	results_put(ctx, &(struct result){ query, rank, score, NAN, id, NULL, NULL });
+	return VLA_OK;
+}
+
+// "0.7,0.3" as numbers, n of them.
+static const double *parse_weights(const char *text, size_t n)
+{
+	static double weight[64];
+	char *end = NULL;
+	for (size_t i = 0; i < n && n <= 64; i++, text = end + 1) {
+		weight[i] = strtod(text, &end);
+		if (end == text || *end != (i + 1 < n ? ',' : 0))
+			usage_error("--weights is a number for each file with commas between");
+	}
+	return weight;
+}
+
+static void fuse(char **file, int n)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_fuser *f;
+	if (n < 1)
+		usage_error("no results to fuse");
+	const double *weights = opt.weights ? parse_weights(opt.weights, (size_t)n) : NULL;
+	vla_status s = vla_fuser_new((vla_fuse_how)opt.fuse, (size_t)n, weights, &f, &err);
+	if (s != VLA_OK)
+		die("%s", err.msg);
+	for (int i = 0; i < n && s == VLA_OK; i++)
+		s = vla_fuser_read(f, (size_t)i, file[i], &err);
+	if (s == VLA_OK)
+		s = vla_fuser_finish(f, opt.top == NOT_GIVEN ? 10 : opt.top, put_fused, &job.out, &err);
+	if (s != VLA_OK)
+		die("%s", err.msg);
+	vla_fuser_free(f);
+}
+
 int main(int argc, char **argv)
 {
 	static struct opt_common com;
 	diag_init(argv[0]);
-	int i = take_index(argc, argv, opts_parse(&tool, &com, argc, argv));
-	check_options(argc > i || opt.image.n || opt.text_file || job.stream);
+	int i = opts_parse(&tool, &com, argc, argv);
 	job.com = job.out.com = &com;
+	if (opt.fuse >= 0) {
+		fuse(argv + i, argc - i);
+		results_finish(&job.out);
+		return finish(job.out.printed ? EXIT_DONE : EXIT_NO);
+	}
+	i = take_index(argc, argv, i);
+	check_options(argc > i || opt.image.n || opt.text_file || job.stream);
 	job.out.p = job.calibrate;
 	search_open(&job);
 	if (opt.duplicates >= -1)

@@ -8,6 +8,7 @@
 #include <vla/dtype.h>
 #include <vla/embed.h>
 #include <vla/file.h>
+#include <vla/fuse.h>
 #include <vla/image.h>
 #include <vla/index.h>
 #include <vla/inverted.h>

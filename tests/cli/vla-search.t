@@ -103,6 +103,21 @@ says 'names the kind' 'sparse'
 st 'a text to a sparse index' 2 search s.vlx dog
 st 'p-values of sparse scores' 2 vla-search --calibrate --queries sq.vle s.vlx
 
+printf 'q\t1\t0.9\ta\nq\t2\t0.5\tb\nq\t3\t0.1\tc\nr\t1\t1\tz\n' >one.tsv
+printf 'q\t1\t8\tb\nq\t2\t2\td\\tx\n' >two.tsv
+is 'ranks are fused' "$(printf 'q\t1\t0.032522\tb\nq\t2\t0.016393\ta\nq\t3\t0.016129\td\\tx\nq\t4\t0.015873\tc\nr\t1\t0.016393\tz\n')" \
+	vla-search --fuse ranks one.tsv two.tsv
+is 'scores are fused' "$(printf 'q\t1\t4.500000\tb\nq\t2\t1.900000\ta\nr\t1\t1.000000\tz\n')" \
+	vla-search --fuse scores --weights 1,0.5 -k 2 one.tsv two.tsv
+is 'a list alone keeps its order' "$(vla-search --queries a.vle a.vlx | cut -f 1,2,4)" \
+	sh -c 'vla-search --queries a.vle a.vlx | vla-search --fuse ranks - | cut -f 1,2,4'
+st 'a line that is no result' 2 vla-search --fuse ranks one.tsv q.txt
+says 'is named' "'q.txt', line 1"
+st 'weights for other files' 2 vla-search --fuse ranks --weights 1 one.tsv two.tsv
+st 'a negative weight' 2 vla-search --fuse ranks --weights -1,1 one.tsv two.tsv
+st 'nothing to fuse' 2 vla-search --fuse ranks
+st 'a way that is none' 2 vla-search --fuse best one.tsv
+
 st 'JSON Lines' 0 vla-search --format jsonl -k 1 --queries a.vle a.vle
 says 'of objects' '^{"query": "1.ppm", "rank": 1, "score": 1.0*[0-9]*, "id": "1.ppm"}$'
 name=$(printf 'odd\tna\nme\\.ppm') && cp 1.ppm "$name" && vla-embed -m ./model -o odd.vle "$name" || exit 1
