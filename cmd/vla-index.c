@@ -9,25 +9,28 @@
 
 static struct {
 	const char *type, *dtype, *queries;
-	uint32_t cells, probes;
+	uint32_t cells, probes, degree, effort, breadth;
 	double recall;
 	bool add, replace, delete, compact, merge, check, info, no_codes;
 } opt = { .type = "flat", .recall = 0.95 };
 
 static const struct opt_row rows[] = {
-	{ 't', "type", VLA_OPT_STRING, &opt.type, "TYPE", "kind of index: flat (default), exact; ivf, approximate; inverted, for sparse streams",
-	  NULL },
+	{ 't', "type", VLA_OPT_STRING, &opt.type, "TYPE",
+	  "kind of index: flat (default), exact; ivf and hnsw, approximate; inverted, for sparse streams", NULL },
 	{ 0, "dtype", VLA_OPT_STRING, &opt.dtype, "TYPE",
 	  "store vectors as f32, f16, bf16 or i8 (default: as the first stream)", NULL },
 	{ 0, "no-codes", VLA_OPT_FLAG, &opt.no_codes, NULL, "flat: leave out the codes that make searching faster",
 	  NULL },
-	{ 0, "recall", VLA_OPT_DOUBLE, &opt.recall, "R", "ivf: recall@10 that searches are to reach (default 0.95)",
-	  NULL },
+	{ 0, "recall", VLA_OPT_DOUBLE, &opt.recall, "R",
+	  "ivf, hnsw: recall@10 that searches are to reach (default 0.95)", NULL },
 	{ 0, "queries", VLA_OPT_STRING, &opt.queries, "STREAM", "sample queries to measure it with (default: rows)",
 	  NULL },
 	{ 0, "cells", VLA_OPT_U32, &opt.cells, "N", "ivf: number of cells (default: twice the root of the rows)",
 	  NULL },
 	{ 0, "probes", VLA_OPT_U32, &opt.probes, "N", "ivf: cells a search looks into, instead of --recall", NULL },
+	{ 0, "degree", VLA_OPT_U32, &opt.degree, "N", "hnsw: links a row (default 16)", NULL },
+	{ 0, "effort", VLA_OPT_U32, &opt.effort, "N", "hnsw: rows in view when links are chosen (default 200)", NULL },
+	{ 0, "breadth", VLA_OPT_U32, &opt.breadth, "N", "hnsw: rows in view of a search, instead of --recall", NULL },
 	{ 0, NULL, VLA_OPT_HEADING, NULL, NULL, "Existing indexes:", NULL },
 	{ 0, "add", VLA_OPT_FLAG, &opt.add, NULL, "add the records of streams to an index", NULL },
 	{ 0, "replace", VLA_OPT_FLAG, &opt.replace, NULL, "with --add: records take the place of those with their ids",
@@ -62,6 +65,9 @@ static void tell(const vla_index_report *r, const char *path)
 	if (r->cells > 1 && !isnan(r->recall))
 		inform("'%s': %llu rows in %u cells; %u probes give recall@10 %.3f on %u queries", path,
 		       (unsigned long long)r->rows, r->cells, r->probes, r->recall, r->measured);
+	else if (!isnan(r->recall))
+		inform("'%s': %llu rows; a breadth of %u gives recall@10 %.3f on %u queries", path,
+		       (unsigned long long)r->rows, r->breadth, r->recall, r->measured);
 	else
 		inform("'%s': %llu rows", path, (unsigned long long)r->rows);
 }
@@ -92,6 +98,9 @@ static int build(const vla_index_opts *base, char **in, int n)
 	o.no_codes = opt.no_codes;
 	o.cells = opt.cells;
 	o.probes = opt.probes;
+	o.degree = opt.degree;
+	o.effort = opt.effort;
+	o.breadth = opt.breadth;
 	o.recall = opt.recall;
 	o.queries = opt.queries;
 	must((opt.merge ? vla_index_merge : vla_index_build)((const char *const *)in, (size_t)n, com.output, &o, &r,

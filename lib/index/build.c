@@ -7,28 +7,35 @@
 
 #include <math.h>
 
-enum { FLAT, IVF };
+enum { FLAT, IVF, HNSW, TYPES };
+static const char *const names[] = { "flat", "ivf", "hnsw" };
+
+// Of a graph: links a row, and rows in view when they are chosen.
+enum { DEGREE = 16, EFFORT = 200 };
 
 // From this number of parts on an addition writes the file anew first.
 enum { PARTS_KEPT = 200 };
 
 static vla_status parse_type(const char *name, int *out, vla_err *err)
 {
-	static const char *const names[] = { "flat", "ivf" };
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < TYPES; i++)
 		if (strcmp(name, names[i]) == 0) {
 			*out = i;
 			return VLA_OK;
 		}
-	return vla_fail(err, VLA_EINVAL, "no index of type '%s': flat and ivf are the types for dense vectors", name);
+	return vla_fail(err, VLA_EINVAL, "no index of type '%s': flat, ivf and hnsw are the types for dense vectors",
+			name);
 }
 
 static vla_status make_plan(const vla_intake *in, int type, const vla_index_opts *o, vla_layout *plan, vla_err *err)
 {
 	if (type == FLAT && o->no_codes)
 		return VLA_OK;
-	if (type == FLAT) {
+	if (type != IVF) {
 		VLA_TRY(vla_layout_flat(in, plan, err));
+		plan->degree = type == HNSW ? (o->degree ? o->degree : DEGREE) : 0;
+		plan->effort = o->effort ? o->effort : EFFORT;
+		plan->seed = o->seed;
 	} else {
 		VLA_TRY(vla_layout_train(in, o->cells, o->seed, o->pool, plan, err));
 		VLA_TRY(vla_layout_sort(in, o->pool, plan, err));
@@ -68,23 +75,53 @@ static vla_status write_file(const vla_intake *in, const vla_layout *plan, const
 	return s;
 }
 
+// What HEAD says of the type beside what it says of every index.
+struct settings {
+	char name[5][8], text[5][16];
+	char *key[5], *value[5];
+	size_t n;
+};
+
+static void set(struct settings *s, const char *key, const char *format, double value)
+{
+	snprintf(s->name[s->n], sizeof s->name[0], "%s", key);
+	snprintf(s->text[s->n], sizeof s->text[0], format, value);
+	s->key[s->n] = s->name[s->n];
+	s->value[s->n] = s->text[s->n];
+	s->n++;
+}
+
+static void describe(struct settings *s, int type, const vla_index_opts *o, const vla_index_report *r)
+{
+	s->n = 0;
+	if (type == FLAT)
+		return;
+	set(s, type == IVF ? "probes" : "breadth", "%.0f", type == IVF ? r->probes : r->breadth);
+	if (r->measured) {
+		set(s, "recall", "%.4f", r->recall);
+		set(s, "queries", "%.0f", r->measured);
+	}
+	if (type == HNSW) {
+		set(s, "degree", "%.0f", o->degree ? o->degree : DEGREE);
+		set(s, "effort", "%.0f", o->effort ? o->effort : EFFORT);
+	}
+}
+
 // Measures, and writes what was found into HEAD as a further state.
-static vla_status tune(const char *path, const vla_index_opts *o, vla_index_report *report, vla_err *err)
+static vla_status tune(const char *path, int type, const vla_index_opts *o, vla_index_report *report, vla_err *err)
 {
 	vla_index *x = NULL;
 	vla_chunk_writer *w = NULL;
-	char probes[16], recall[16], queries[16];
-	char k[3][8] = { "probes", "recall", "queries" };
-	char *key[] = { k[0], k[1], k[2] }, *value[] = { probes, recall, queries };
 	vla_status s = vla_index_open(path, o->pool, &x, err);
 	if (s == VLA_OK && x->store.live)
-		s = vla_tune_probes(x, o, report, err);
+		s = (type == IVF ? vla_tune_probes : vla_tune_breadth)(x, o, report, err);
 	if (s == VLA_OK && report->measured) {
 		const vla_store *st = &x->store;
-		snprintf(probes, sizeof probes, "%u", report->probes);
-		snprintf(recall, sizeof recall, "%.4f", report->recall);
-		snprintf(queries, sizeof queries, "%u", report->measured);
-		vla_head h = { st->type, st->header, st->header.dtype, st->rows, key, value, 3, 0, NULL };
+		struct settings more;
+		describe(&more, type, o, report);
+		vla_head h = {
+			st->type, st->header, st->header.dtype, st->rows, more.key, more.value, more.n, 0, NULL
+		};
 		s = vla_chunk_writer_append(path, &w, err);
 		if (s == VLA_OK) {
 			vla_chunk_drop(w, VLA_CHUNK_WHOLE, "HEAD");
@@ -103,28 +140,24 @@ static vla_status build(vla_intake *in, int type, const char *path, const vla_in
 {
 	vla_layout plan = { .cells = 0 };
 	vla_index_report mine;
-	char number[16], probes_key[] = "probes";
-	char *key = probes_key, *value = number;
 	VLA_TRY(vla_intake_finish(in, err));
 	vla_status s = make_plan(in, type, o, &plan, err);
-	uint32_t probes = o->probes ? o->probes : (uint32_t)(1 + plan.cells / 16);
-	snprintf(number, sizeof number, "%u", probes);
-	vla_head head = { type == IVF ? "ivf" : "flat",
-			  in->header,
-			  in->dtype,
-			  in->rows,
-			  &key,
-			  &value,
-			  type == IVF,
-			  o->argc,
-			  o->argv };
+	bool given = type == IVF ? o->probes : o->breadth;
+	struct settings more;
+	report = report ? report : &mine;
+	*report = (vla_index_report){ .rows = in->rows, .changed = in->rows, .cells = (uint32_t)plan.cells };
+	report->probes = o->probes ? o->probes : (uint32_t)(1 + plan.cells / 16);
+	report->breadth = o->breadth ? o->breadth : 64;
+	report->recall = NAN;
+	describe(&more, type, o, report);
+	vla_head head = {
+		names[type], in->header, in->dtype, in->rows, more.key, more.value, more.n, o->argc, o->argv
+	};
 	if (s == VLA_OK)
 		s = write_file(in, &plan, &head, path, o->pool, err);
-	report = report ? report : &mine;
-	*report = (vla_index_report){ in->rows, in->rows, (uint32_t)plan.cells, probes, NAN, 0 };
 	vla_layout_release(&plan);
-	if (s == VLA_OK && type == IVF && !o->probes)
-		s = tune(path, o, report, err);
+	if (s == VLA_OK && type != FLAT && !given)
+		s = tune(path, type, o, report, err);
 	return s;
 }
 
@@ -255,6 +288,7 @@ static vla_status commit(struct change *c, const vla_header *header, const vla_i
 					      c->added ? c->added : c->deleted,
 					      (uint32_t)st->cells,
 					      0,
+					      0,
 					      NAN,
 					      0 };
 	return VLA_OK;
@@ -291,6 +325,11 @@ static vla_status join_plan(const vla_store *st, const vla_intake *in, vla_pool 
 	};
 	if (!st->cells)
 		return VLA_OK;
+	if (strcmp(st->type, "hnsw") == 0) {
+		const char *degree = vla_store_param(st, "degree"), *effort = vla_store_param(st, "effort");
+		plan->degree = degree ? (uint32_t)strtoul(degree, NULL, 10) : DEGREE;
+		plan->effort = effort ? (uint32_t)strtoul(effort, NULL, 10) : EFFORT;
+	}
 	plan->centroids = vla_alloc(st->cells, dim * sizeof *plan->centroids);
 	plan->rotation = st->rotation ? vla_alloc(dim, dim * sizeof *plan->rotation) : NULL;
 	if (!plan->centroids || (st->rotation && !plan->rotation))
@@ -308,7 +347,7 @@ static vla_status add(struct change *c, vla_intake *in, bool replace, const vla_
 	VLA_TRY(vla_intake_finish(in, err));
 	if (!in->rows) {
 		if (report)
-			*report = (vla_index_report){ c->store.live, 0, 0, 0, NAN, 0 };
+			*report = (vla_index_report){ c->store.live, 0, 0, 0, 0, NAN, 0 };
 		return VLA_OK;
 	}
 	VLA_TRY(copy_dead(c, c->store.rows + in->rows, err));
@@ -385,7 +424,7 @@ vla_status vla_index_delete(const char *path, const char *const *ids, size_t n, 
 	if (s == VLA_OK && c.deleted)
 		s = commit(&c, &c.store.header, o, report, err);
 	else if (s == VLA_OK && report)
-		*report = (vla_index_report){ c.store.live, 0, 0, 0, NAN, 0 };
+		*report = (vla_index_report){ c.store.live, 0, 0, 0, 0, NAN, 0 };
 	close_change(&c);
 	return s;
 }
@@ -411,7 +450,7 @@ vla_status vla_index_compact(const char *path, const vla_index_opts *o, vla_inde
 		s = write_file(&in, &plan, &h, path, o->pool, err);
 	}
 	if (s == VLA_OK && report)
-		*report = (vla_index_report){ in.rows, c.store.rows - in.rows, (uint32_t)c.store.cells, 0, NAN, 0 };
+		*report = (vla_index_report){ in.rows, c.store.rows - in.rows, (uint32_t)c.store.cells, 0, 0, NAN, 0 };
 	vla_layout_release(&plan);
 	vla_intake_release(&in);
 	close_change(&c);

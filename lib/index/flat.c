@@ -265,6 +265,12 @@ static uint32_t more_probes(const vla_store *st, uint32_t probes, uint64_t n)
 	return want < (double)st->cells ? (uint32_t)want : 0;
 }
 
+static uint32_t setting(const vla_store *st, const char *key, uint32_t otherwise)
+{
+	const char *value = vla_store_param(st, key);
+	return value ? (uint32_t)strtoul(value, NULL, 10) : otherwise;
+}
+
 vla_status vla_index_search_with(vla_index *x, const vla_search_opts *o, const float *queries, size_t nq, vla_hit *hits,
 				 size_t *found, vla_err *err)
 {
@@ -282,9 +288,10 @@ vla_status vla_index_search_with(vla_index *x, const vla_search_opts *o, const f
 		return scan_allowed(&s, n, err);
 	if (!vla_scan_has_codes(st) || s.k > n / 4)
 		return vla_scan_rows(&s, NULL, 0, err);
-	const char *tuned = vla_store_param(st, "probes");
+	if (!o->exact && vla_scan_has_graph(st))
+		return vla_scan_graph(&s, o->breadth ? o->breadth : setting(st, "breadth", 64), err);
 	if (!o->exact)
-		s.probes = o->probes ? o->probes : tuned ? (uint32_t)strtoul(tuned, NULL, 10) : 0;
+		s.probes = o->probes ? o->probes : setting(st, "probes", 0);
 	if (s.probes && o->allow)
 		s.probes = more_probes(st, s.probes, n);
 	return vla_scan_codes(&s, err);

@@ -83,7 +83,7 @@ vla_status vla_inverted_build(const char *const *streams, size_t n, const char *
 	if (s == VLA_OK)
 		s = write_file(w, &p, o, err);
 	if (s == VLA_OK && report)
-		*report = (vla_index_report){ p.rows, p.rows, 0, 0, NAN, 0 };
+		*report = (vla_index_report){ p.rows, p.rows, 0, 0, 0, NAN, 0 };
 	vla_chunk_writer_close(w);
 	vla_postings_release(&p);
 	return s;

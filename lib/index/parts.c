@@ -1,6 +1,7 @@
 /* The parts of an index file: how rows are laid out in cells, and their chunks. */
 #include "index/parts.h"
 
+#include "index/graph.h"
 #include "index/kmeans.h"
 #include "index/rotation.h"
 #include "kern/codes.h"
@@ -191,53 +192,95 @@ static void encode_rows(void *ctx, size_t begin, size_t end, unsigned worker)
 				e->bounds + VLA_CODE_BOUNDS * (e->first + i));
 }
 
-// Vectors stored in eight bits are codes around zero that leave no rest.
-static vla_status write_bounds(vla_chunk_writer *w, unsigned part, const vla_intake *in, const uint64_t *order,
-			       vla_err *err)
+static vla_status put(vla_chunk_writer *w, unsigned part, const char tag[4], const void *p, size_t n, vla_err *err)
 {
-	VLA_TRY(vla_chunk_begin(w, part, "CODB", err));
+	VLA_TRY(vla_chunk_begin(w, part, tag, err));
+	return vla_chunk_add(w, p, n, err);
+}
+
+static vla_status write_graph(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,
+			      const int8_t *codes, const float *bounds, vla_err *err)
+{
+	vla_graph g = { .codes = codes, .bounds = bounds, .rows = (size_t)in->rows, .dim = in->header.dim };
+	vla_graph_builder b;
+	g.degree = plan->degree;
+	vla_status s = vla_graph_build(&g, plan->effort, plan->seed, &b, err);
+	if (s == VLA_OK) {
+		uint32_t head[4] = { b.g.degree, b.g.entry, b.g.levels, 0 };
+		s = put(w, part, "GRPH", head, sizeof head, err);
+	}
+	if (s == VLA_OK)
+		s = put(w, part, "GRBA", b.base, g.rows * 2 * g.degree * sizeof *b.base, err);
+	if (s == VLA_OK)
+		s = put(w, part, "GROF", b.offset, (g.rows + 1) * sizeof *b.offset, err);
+	if (s == VLA_OK)
+		s = put(w, part, "GRUP", b.upper, b.offset[g.rows] * (size_t)g.degree * sizeof *b.upper, err);
+	vla_graph_builder_release(&b);
+	return s;
+}
+
+// Vectors stored in eight bits are codes around zero that leave no rest.
+static void own_bounds(const vla_intake *in, const uint64_t *order, float *bounds)
+{
 	for (uint64_t i = 0; i < in->rows; i++) {
 		uint64_t row = row_at(order, i);
 		const int8_t *code = vla_intake_raw(in, row);
-		float scale = vla_intake_scale(in, row);
+		float *b = bounds + i * VLA_CODE_BOUNDS, scale = vla_intake_scale(in, row);
 		double sum = 0;
 		for (size_t c = 0; c < in->header.dim; c++)
 			sum += code[c] * code[c];
-		float bound[VLA_CODE_BOUNDS] = { scale, 0, 0, (float)(scale * sqrt(sum) * 1.000001) };
-		VLA_TRY(vla_chunk_add(w, bound, sizeof bound, err));
+		b[0] = scale;
+		b[1] = b[2] = 0;
+		b[3] = (float)(scale * sqrt(sum) * 1.000001);
 	}
-	return VLA_OK;
 }
 
-static vla_status write_codes(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,
-			      vla_pool *pool, vla_err *err)
+// Codes as a chunk, block by block; keep [rows, dim] or NULL gets them all.
+static vla_status write_codes(vla_chunk_writer *w, unsigned part, struct encode *e, int8_t *keep, vla_pool *pool,
+			      vla_err *err)
 {
+	const vla_intake *in = e->in;
 	size_t dim = in->header.dim;
-	struct encode e = { .in = in, .plan = plan };
-	if (in->dtype == VLA_I8)
-		return write_bounds(w, part, in, plan->order, err);
-	e.rows = vla_alloc(CODE_BLOCK, dim * sizeof *e.rows);
-	e.turned = plan->rotation ? vla_alloc(CODE_BLOCK, dim * sizeof *e.turned) : NULL;
-	e.codes = vla_alloc(CODE_BLOCK, dim);
-	e.bounds = vla_alloc((size_t)in->rows, VLA_CODE_BOUNDS * sizeof *e.bounds);
-	vla_status st = e.rows && e.codes && e.bounds && (e.turned || !plan->rotation)
-				? vla_chunk_begin(w, part, "CODE", err)
-				: vla_nomem(err);
-	for (; e.first < in->rows && st == VLA_OK; e.first += CODE_BLOCK) {
-		size_t n = in->rows - e.first < CODE_BLOCK ? (size_t)(in->rows - e.first) : CODE_BLOCK;
-		vla_parallel(pool, n, 64, centre_rows, &e);
-		if (plan->rotation)
-			vla_rotation_apply(pool, plan->rotation, dim, e.rows, n, e.turned);
-		vla_parallel(pool, n, 64, encode_rows, &e);
-		st = vla_chunk_add(w, e.codes, n * dim, err);
+	int8_t *block = vla_alloc(CODE_BLOCK, dim);
+	e->rows = vla_alloc(CODE_BLOCK, dim * sizeof *e->rows);
+	e->turned = e->plan->rotation ? vla_alloc(CODE_BLOCK, dim * sizeof *e->turned) : NULL;
+	vla_status st = block && e->rows && (e->turned || !e->plan->rotation) ? vla_chunk_begin(w, part, "CODE", err)
+									      : vla_nomem(err);
+	for (e->first = 0; e->first < in->rows && st == VLA_OK; e->first += CODE_BLOCK) {
+		size_t n = in->rows - e->first < CODE_BLOCK ? (size_t)(in->rows - e->first) : CODE_BLOCK;
+		e->codes = keep ? keep + (size_t)e->first * dim : block;
+		vla_parallel(pool, n, 64, centre_rows, e);
+		if (e->plan->rotation)
+			vla_rotation_apply(pool, e->plan->rotation, dim, e->rows, n, e->turned);
+		vla_parallel(pool, n, 64, encode_rows, e);
+		st = vla_chunk_add(w, e->codes, n * dim, err);
 	}
+	free(block);
+	free(e->rows);
+	free(e->turned);
+	return st;
+}
+
+static vla_status write_first_pass(vla_chunk_writer *w, unsigned part, const vla_intake *in, const vla_layout *plan,
+				   vla_pool *pool, vla_err *err)
+{
+	struct encode e = { .in = in, .plan = plan };
+	size_t rows = (size_t)in->rows;
+	bool own = in->dtype == VLA_I8;
+	int8_t *keep = plan->degree && !own ? vla_alloc(rows, in->header.dim) : NULL;
+	vla_status st = VLA_OK;
+	e.bounds = vla_alloc(rows, VLA_CODE_BOUNDS * sizeof *e.bounds);
+	if (!e.bounds || (plan->degree && !own && !keep))
+		st = vla_nomem(err);
+	else if (own)
+		own_bounds(in, plan->order, e.bounds);
+	else
+		st = write_codes(w, part, &e, keep, pool, err);
 	if (st == VLA_OK)
-		st = vla_chunk_begin(w, part, "CODB", err);
-	if (st == VLA_OK)
-		st = vla_chunk_add(w, e.bounds, (size_t)in->rows * VLA_CODE_BOUNDS * sizeof *e.bounds, err);
-	free(e.rows);
-	free(e.turned);
-	free(e.codes);
+		st = put(w, part, "CODB", e.bounds, rows * VLA_CODE_BOUNDS * sizeof *e.bounds, err);
+	if (st == VLA_OK && plan->degree) // rows of a graph lie in the order they came
+		st = write_graph(w, part, in, plan, own ? (const int8_t *)in->map.data : keep, e.bounds, err);
+	free(keep);
 	free(e.bounds);
 	return st;
 }
@@ -266,7 +309,7 @@ vla_status vla_part_write(vla_chunk_writer *w, unsigned part, const vla_intake *
 {
 	VLA_TRY(write_vectors(w, part, in, plan->order, err));
 	if (plan->codes)
-		VLA_TRY(write_codes(w, part, in, plan, pool, err));
+		VLA_TRY(write_first_pass(w, part, in, plan, pool, err));
 	if (plan->cell) {
 		VLA_TRY(vla_chunk_begin(w, part, "CELL", err));
 		VLA_TRY(vla_chunk_add(w, plan->cell, (plan->cells + 1) * sizeof *plan->cell, err));

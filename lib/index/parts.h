@@ -12,6 +12,9 @@ typedef struct vla_layout {
 	float *rotation; /* [dim, dim] of the codes, or NULL */
 	size_t head;     /* numbers of a code that come first; dim without a rotation */
 	double error;    /* of the rotation */
+	uint32_t degree; /* of a graph over the codes; 0: none */
+	uint32_t effort;
+	uint64_t seed;
 	uint64_t *order; /* [rows]: row of the intake at each place; NULL: as they came */
 	uint64_t *cell;  /* [cells + 1]: places at which each cell begins; NULL: one cell */
 } vla_layout;

@@ -25,6 +25,10 @@ static inline bool vla_scan_skips(const vla_scan *s, uint64_t row)
 bool vla_scan_has_codes(const vla_store *s);
 /* By the first pass in eight bits, over all rows or over the cells nearest to each query. */
 vla_status vla_scan_codes(const vla_scan *s, vla_err *err) VLA_MUST_USE;
+/* Whether there are graphs to walk. */
+bool vla_scan_has_graph(const vla_store *s);
+/* By walks that keep `breadth` rows in view; approximate. */
+vla_status vla_scan_graph(const vla_scan *s, size_t breadth, vla_err *err) VLA_MUST_USE;
 /* Only the n rows listed, ascending. */
 vla_status vla_scan_rows(const vla_scan *s, const uint64_t *rows, size_t n, vla_err *err) VLA_MUST_USE;
 

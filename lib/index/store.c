@@ -128,7 +128,36 @@ static vla_status parse_head(const char *text, size_t n, vla_store *s, vla_err *
 	return VLA_OK;
 }
 
-// Codes and cells of a part, where there are any.
+static vla_status open_graph(vla_store *s, unsigned part, vla_store_part *p, vla_err *err)
+{
+	size_t n, nbase, noffset, nupper, group;
+	uint32_t head[4];
+	const void *about = vla_chunks_get(s->chunks, part, "GRPH", &n);
+	vla_graph g = { .codes = p->codes, .bounds = p->bounds, .rows = p->rows, .dim = s->header.dim };
+	if (!about || !p->codes)
+		return VLA_OK;
+	VLA_TRY(vla_chunks_check_one(s->chunks, part, "GRPH", err));
+	memset(head, 0, sizeof head);
+	if (n == sizeof head)
+		memcpy(head, about, sizeof head);
+	g.degree = head[0], g.entry = head[1], g.levels = head[2];
+	group = g.degree * sizeof *g.base;
+	g.base = vla_chunks_get(s->chunks, part, "GRBA", &nbase);
+	g.offset = vla_chunks_get(s->chunks, part, "GROF", &noffset);
+	g.upper = vla_chunks_get(s->chunks, part, "GRUP", &nupper);
+	bool good = g.base && g.offset && g.upper && g.degree >= 2 && g.degree <= VLA_GRAPH_DEGREE && g.levels <= 16 &&
+		    (g.entry < g.rows || !g.rows) && nbase == g.rows * 2 * group &&
+		    noffset == (g.rows + 1) * sizeof *g.offset && g.offset[0] == 0 &&
+		    nupper == g.offset[g.rows] * group;
+	for (size_t i = 0; i < g.rows && good; i++)
+		good = g.offset[i] <= g.offset[i + 1];
+	if (!good)
+		return vla_fail(err, VLA_ECORRUPT, "the graph of part %u does not fit its rows", part);
+	p->graph = g;
+	return VLA_OK;
+}
+
+// Codes, cells and graph of a part, where there are any.
 static vla_status open_first_pass(vla_store *s, unsigned part, vla_store_part *p, vla_err *err)
 {
 	size_t dim = s->header.dim, ncode, nbound, ncell;
@@ -142,6 +171,7 @@ static vla_status open_first_pass(vla_store *s, unsigned part, vla_store_part *p
 	if ((p->codes || p->bounds) && (!p->codes || !p->bounds || ncode != p->rows * dim ||
 					nbound != p->rows * VLA_CODE_BOUNDS * sizeof(float) || !s->cells))
 		return vla_fail(err, VLA_ECORRUPT, "the codes of part %u do not fit its rows", part);
+	VLA_TRY(open_graph(s, part, p, err));
 	if (!p->cell)
 		return VLA_OK;
 	if (ncell != (s->cells + 1) * sizeof *p->cell || p->cell[0] != 0 || p->cell[s->cells] != p->rows)

@@ -7,6 +7,7 @@
 #define VLA_INDEX_STORE_H
 
 #include "base/base.h"
+#include "index/graph.h"
 #include "io/chunks.h"
 
 #include <vla/index.h>
@@ -39,6 +40,7 @@ typedef struct vla_store_part {
 	const float *bounds; /* [rows, VLA_CODE_BOUNDS] */
 	/* Cells: rows [cell[i], cell[i + 1]) of the part belong to centroid i. NULL: no cells. */
 	const uint64_t *cell; /* [cells + 1] */
+	vla_graph graph;      /* over the codes; degree 0: there is none */
 } vla_store_part;
 
 typedef struct vla_store {

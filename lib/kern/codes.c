@@ -134,6 +134,11 @@ VLA_CLONES static int32_t one_by_one(size_t n, const int8_t *x, const int16_t *y
 	return s;
 }
 
+int32_t vla_code_dot(size_t dim, const int8_t *code, const int16_t *d)
+{
+	return one_by_one(dim, code, d);
+}
+
 VLA_CLONES static void widen(size_t n, const int8_t *x, int16_t *y)
 {
 	for (size_t i = 0; i < n; i++)

@@ -26,6 +26,9 @@ typedef struct vla_code_query {
 } vla_code_query;
 void vla_code_prepare(size_t dim, const float *query, double error, int16_t *d, vla_code_query *out);
 
+/* The product of one code [dim] with d [dim]. */
+int32_t vla_code_dot(size_t dim, const int8_t *code, const int16_t *d);
+
 /* How queries are met in two steps: the first `head` numbers of a code decide about most rows. What all queries have in
  * common past them, `mean`, is worked out once a row; what a query has beyond that is bounded. */
 typedef struct vla_code_split {

@@ -84,11 +84,14 @@ VLA_API vla_status vla_index_duplicates(vla_index *x, float threshold, vla_pair_
 
 /* What an index is built as; begin with VLA_INDEX_OPTS_INIT. */
 typedef struct vla_index_opts {
-	const char *type;    /* "flat" or "ivf" */
+	const char *type;    /* "flat", "ivf" or "hnsw"; "inverted" for sparse streams */
 	int dtype;           /* how vectors are stored, a vla_dtype up to VLA_I8; -1: as in the first stream */
 	bool no_codes;       /* flat: without the eight-bit codes of the first pass */
 	uint32_t cells;      /* ivf: 0 for about twice the root of the rows */
 	uint32_t probes;     /* ivf: cells that a search looks into; 0: found out by tuning */
+	uint32_t degree;     /* hnsw: links a row; 0 for 16 */
+	uint32_t effort;     /* hnsw: rows in view when links are chosen; 0 for 200 */
+	uint32_t breadth;    /* hnsw: rows in view of a search; 0: found out by tuning */
 	double recall;       /* the recall@10 that tuning aims at */
 	const char *queries; /* a stream of sample queries for tuning; NULL: rows of the index */
 	uint64_t seed;
@@ -99,13 +102,13 @@ typedef struct vla_index_opts {
 
 #define VLA_INDEX_OPTS_INIT \
 	{ \
-		"flat", -1, false, 0, 0, 0.95, NULL, 0, NULL, 0, NULL \
+		"flat", -1, false, 0, 0, 0, 0, 0, 0.95, NULL, 0, NULL, 0, NULL \
 	}
 
 /* What was chosen and measured. */
 typedef struct vla_index_report {
 	uint64_t rows, changed; /* live rows afterwards; rows added or deleted */
-	uint32_t cells, probes;
+	uint32_t cells, probes, breadth;
 	double recall;     /* recall@10 measured on held-out queries; NaN when nothing was tuned */
 	uint32_t measured; /* on this many queries */
 } vla_index_report;

@@ -306,6 +306,7 @@ static void approximate(const char *type, const char *name, bool ivf)
 	vla_index_opts o = VLA_INDEX_OPTS_INIT;
 	o.type = type;
 	o.probes = ivf;
+	o.breadth = !ivf;
 	vla_index *x = build(name, &o);
 	for (int t = 0; t < 2; t++)
 		for (int i = 0; i < 6; i++) {
@@ -371,6 +372,8 @@ int main(int argc, char **argv)
 	exact();
 	if (!only || strstr(only, "ivf"))
 		approximate("ivf", "ivf", true);
+	if (!only || strstr(only, "hnsw"))
+		approximate("hnsw", "hnsw", false);
 	if (!only || strstr(only, "others"))
 		others();
 	snprintf(command, sizeof command, "rm -r '%s'", dir);

@@ -112,5 +112,12 @@ st 'cells' 0 vla-index -t ivf --cells 2 -o c.vlx a.vle b.vle
 st 'describes them' 0 vla-index --info c.vlx
 says 'type' '^type.ivf$'
 says 'probes' '^probes.[0-9]*$'
+st 'a graph' 0 vla-index -v -t hnsw -o g.vlx a.vle b.vle
+says 'says what it measured' 'a breadth of [0-9]* gives recall@10 1.000'
+is 'finds all' 'blue.ppm green.ppm red.ppm ' ids g.vlx
+st 'sound' 0 vla-index --check g.vlx
+st 'cells that are tuned' 0 vla-index -v -t ivf -o c.vlx a.vle b.vle
+says 'says what it measured' 'probes give recall@10 1.000'
+st 'a recall past 1' 2 vla-index -t ivf --recall 1.5 -o x.vlx a.vle
 cd "$top" || exit 1
 finish

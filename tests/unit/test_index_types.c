@@ -283,6 +283,69 @@ static void bounds(void)
 	ok(outside == 0 && widest < 1, "all of %zu scores lie within their bounds", tested);
 }
 
+static void graphs(const float *texts)
+{
+	vla_err err = VLA_ERR_INIT;
+	vla_index_opts o = VLA_INDEX_OPTS_INIT;
+	vla_search_opts s = VLA_SEARCH_OPTS_INIT;
+	vla_index_report r;
+	vla_index *x = NULL, *y = NULL;
+	const char *const in[] = { stream }, *const add[] = { more };
+	const char *const ids[] = { "17", "6003", "4000" };
+	static uint64_t allow[(ROWS + MORE + 63) / 64];
+	o.type = "hnsw";
+	o.effort = 60;
+	o.queries = samples;
+	o.recall = 0.9;
+	o.pool = two;
+	bool good = vla_index_build(in, 1, index_file, &o, &r, &err) == VLA_OK &&
+		    vla_index_open(index_file, two, &x, &err) == VLA_OK;
+	double got = good ? recall_at(x, texts + 400 * DIM, 200) : 0;
+	ok(good && r.recall >= 0.9 && got >= 0.88, "hnsw, texts: breadth %u for %.3f, %.3f on new ones %s", r.breadth,
+	   r.recall, got, err.msg);
+	s.breadth = ROWS;
+	ok(good && right(x, &s, 5) == 5, "with all rows in view it is exact");
+	vla_index_close(x);
+	good = good && vla_index_add(index_file, add, 1, false, &o, NULL, &err) == VLA_OK &&
+	       vla_index_delete(index_file, ids, 3, NULL, NULL, &o, NULL, &err) == VLA_OK &&
+	       vla_index_open(index_file, NULL, &y, &err) == VLA_OK;
+	got = good ? recall_at(y, texts + 400 * DIM, 200) : 0;
+	s.breadth = ROWS + MORE;
+	ok(good && got >= 0.88 && right(y, &s, 3) == 3, "after rows came and went: %.3f %s", got, err.msg);
+	for (size_t i = 0; i < ROWS; i += 5)
+		allow[i / 64] |= (uint64_t)1 << i % 64;
+	s.allow = allow;
+	s.breadth = 12;
+	static vla_hit h[K];
+	size_t found = 0;
+	good = good && vla_index_search_with(y, &s, queries, 1, h, &found, &err) == VLA_OK && found == K;
+	for (size_t i = 0; i < found; i++)
+		good = good && h[i].row % 5 == 0;
+	ok(good, "a filter leaves enough");
+	vla_index_close(y);
+	ok(vla_index_compact(index_file, &o, NULL, &err) == VLA_OK && vla_index_check(index_file, &err) == VLA_OK,
+	   "compacted %s", err.msg);
+	// Damaged links lead to worse answers, never out of bounds.
+	static char file[8 << 20];
+	FILE *f = fopen(index_file, "rb");
+	size_t n = f ? fread(file, 1, sizeof file, f) : 0;
+	if (f)
+		fclose(f);
+	vla_rng rng;
+	vla_rng_seed(&rng, 2, 0);
+	for (size_t i = 0; i < n / 50; i++)
+		file[8192 + vla_rng_below(&rng, n - 16384)] = (char)vla_rng_below(&rng, 256);
+	remove(index_file);
+	f = fopen(index_file, "wb");
+	good = f && n < sizeof file && fwrite(file, 1, n, f) == n && fclose(f) == 0;
+	x = NULL;
+	s.allow = NULL;
+	if (good && vla_index_open(index_file, two, &x, NULL) == VLA_OK)
+		(void)!vla_index_search_with(x, &s, queries, 1, h, &found, NULL);
+	vla_index_close(x);
+	ok(good && vla_index_check(index_file, NULL) != VLA_OK, "a damaged graph");
+}
+
 int main(void)
 {
 	const char *dir = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
@@ -316,6 +379,7 @@ int main(void)
 	filters("flat");
 	filters("ivf");
 	tuning(texts);
+	graphs(texts);
 	remove(stream);
 	remove(more);
 	remove(samples);
