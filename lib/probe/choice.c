@@ -119,7 +119,7 @@ static vla_status learn_lines(vla_ngram *m, const char *path, vla_err *err)
 	vla_status s = VLA_OK;
 	while (s == VLA_OK && getline(&line, &cap, f) >= 0)
 		s = vla_ngram_add(m, line, err);
-	if (s == VLA_OK && ferror(f))
+	if (s == VLA_OK && !feof(f)) // also when memory was short
 		s = vla_fail(err, VLA_EIO, "cannot read '%s': %s", path, strerror(errno));
 	free(line);
 	vla_infile_close(f);
