@@ -57,12 +57,13 @@ done
 st 'frames in one file' 0 vla-world -k video -n 2 --frames 5 --with ppm -o film
 is 'are read as pictures' 5 sh -c 'vla-embed -o - - <film/videos/000/000000000.ppm | vla-view --count -'
 st 'an extra that the kind has not' 2 vla-world -k chart --with depth -o x
-st 'tables for vla-probe' 0 vla-world -n 40 --splits 1:0:0 --with contrast,probes -o p
+st 'tables for vla-probe' 0 vla-world -n 40 --with contrast,probes -o p
 st 'choice' 0 vla-probe choice p/choices.jsonl
 st 'contrast' 0 vla-probe contrast p/pairs.jsonl
 st 'retrieval' 0 vla-probe retrieval p/manifest.jsonl
 st 'snare' 0 vla-probe snare p/manifest.jsonl
 says 'relations' 'relation'
+st 'the recipe of the micro backbone fits the rows' 0 vla-train --dry-run "$top/lib/share/recipes/micro-clip.recipe" data.root=p eval.root=p
 st 'no output' 2 vla-world -n 3
 st 'an operand' 2 vla-world -o x y
 st 'an unknown extra' 2 vla-world --with mask -o x
