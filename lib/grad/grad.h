@@ -186,6 +186,8 @@ extern const vla_op *const vla_ops[];
 /* --- operators (each declared here, implemented in op_NAME.c) --- */
 /* x [.., in] . w [out, in]^T + b [out] (b NULL: none) -> [.., out]. Uses w's packed form without a tape. */
 vla_tensor *vla_linear(vla_step *g, vla_tensor *x, vla_tensor *w, vla_tensor *b);
+/* The same with the activation that follows. */
+vla_tensor *vla_linear_act(vla_step *g, vla_tensor *x, vla_tensor *w, vla_tensor *b, vla_act act);
 /* a [.., m, k] . b [.., k, n]; ta, tb transpose the last two; leading dimensions equal, or b without them. */
 vla_tensor *vla_matmul(vla_step *g, vla_tensor *a, vla_tensor *b, bool ta, bool tb);
 typedef struct vla_conv_attr {

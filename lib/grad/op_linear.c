@@ -1,4 +1,5 @@
-/* x [.., in] . w [out, in]^T + b. Without a tape the weight's packed form is made at the first use and kept. */
+/* x [.., in] . w [out, in]^T + b. Without a tape the weight's packed form is made at the first use and kept, and an
+ * activation that follows is applied while the product is in the cache. */
 #include "grad/op.h"
 #include "grad/packed.h"
 
@@ -20,11 +21,12 @@ static vla_status linear_forward(vla_step *g, vla_node *nd, vla_err *err)
 	vla_tensor *w = nd->in[1];
 	const float *b = nd->n_in > 2 ? nd->in[2]->data : NULL;
 	size_t out = w->dim[0], in = w->dim[1], rows = vla_rows(nd->out);
+	vla_act act = *(const vla_act *)nd->attr;
 	const vla_packed *p;
 	VLA_TRY(vla_weight_packed(g, w, out, in, &p, err));
 	if (p)
-		return vla_packed_gemm(p, g->pool, rows, x->data, in, b, VLA_ACT_NONE, nd->out->data, out, err);
-	vla_gemm_bias_act(g->pool, rows, out, in, x->data, in, w->data, b, VLA_ACT_NONE, nd->out->data, out);
+		return vla_packed_gemm(p, g->pool, rows, x->data, in, b, act, nd->out->data, out, err);
+	vla_gemm_bias_act(g->pool, rows, out, in, x->data, in, w->data, b, act, nd->out->data, out);
 	return VLA_OK;
 }
 
@@ -77,7 +79,15 @@ const vla_op vla_op_linear = {
 	.sample = linear_sample,
 };
 
+vla_tensor *vla_linear_act(vla_step *g, vla_tensor *x, vla_tensor *w, vla_tensor *b, vla_act act)
+{
+	// The backward pass of an activation needs its input.
+	vla_act fused = g->tape ? VLA_ACT_NONE : act;
+	x = vla_apply(g, &vla_op_linear, (vla_tensor *[]){ x, w, b }, b ? 3 : 2, &fused, sizeof fused);
+	return fused == act ? x : vla_activation(g, x, act);
+}
+
 vla_tensor *vla_linear(vla_step *g, vla_tensor *x, vla_tensor *w, vla_tensor *b)
 {
-	return vla_apply(g, &vla_op_linear, (vla_tensor *[]){ x, w, b }, b ? 3 : 2, NULL, 0);
+	return vla_linear_act(g, x, w, b, VLA_ACT_NONE);
 }

@@ -54,14 +54,16 @@ void vla_nn_mlp_init(vla_nn_mlp *m, vla_maker *mk, const char *name, const vla_n
 
 vla_tensor *vla_nn_mlp_forward(vla_step *g, const vla_nn_mlp *m, vla_tensor *x)
 {
+	if (!m->gated) {
+		vla_tensor *b = m->fc1.b ? vla_use(g, m->fc1.b) : NULL;
+		return vla_nn_linear_forward(g, &m->fc2, vla_linear_act(g, x, vla_use(g, m->fc1.w), b, m->act));
+	}
 	x = vla_nn_linear_forward(g, &m->fc1, x);
-	if (m->gated && x) {
+	if (x) {
 		size_t half = x->dim[x->ndim - 1] / 2;
 		vla_tensor *gate = vla_slice(g, x, x->ndim - 1, 0, half);
 		gate = vla_activation(g, vla_last_use(gate), m->act);
 		x = vla_mul(g, vla_last_use(gate), vla_slice(g, x, x->ndim - 1, half, half));
-	} else {
-		x = vla_activation(g, vla_last_use(x), m->act);
 	}
 	return vla_nn_linear_forward(g, &m->fc2, x);
 }
