@@ -269,6 +269,14 @@ vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err)
 	if (!m->tokenizer_dir)
 		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no text tower", m->path ? m->path : "");
 	VLA_TRY(vla_tokenizer_open(m->tokenizer_dir, &m->tokenizer, err));
+	vla_status st = m->arch.text == VLA_TEXT_TRANSFORMER ?
+				vla_tokenizer_check_vocab(m->tokenizer, m->arch.textnet.vocab, err) :
+				VLA_OK;
+	if (st != VLA_OK) {
+		vla_tokenizer_free(m->tokenizer);
+		m->tokenizer = NULL;
+		return vla_prefix(err, st, "%s", m->tokenizer_dir);
+	}
 	// SigLIP's own unigram tokenizers clean texts themselves.
 	if (strncmp(vla_tokenizer_kind(m->tokenizer), "unigram", 7) != 0)
 		vla_tokenizer_set_clean(m->tokenizer, m->arch.clean);
