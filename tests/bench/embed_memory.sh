@@ -1,6 +1,6 @@
 #!/bin/sh
 # Peak memory of embedding many pictures: 2,000 against 200,000 (VLA_MANY for another number) from a list of names, one tiny
-# picture under all of them, a tiny model. TSV: name, value, unit; fails when the larger number needs a quarter more.
+# picture under all of them, a tiny model. TSV: name, value, unit; fails when the larger number needs a tenth more.
 B=${B:-build}
 many=${VLA_MANY:-200000}
 tmp=$(mktemp -d) || exit 2
@@ -23,6 +23,6 @@ for n in 2000 "$many"; do
 	kib=$(peak vla-embed -q -m "$tmp/model" --compute f32 --files-from "$tmp/list" -o "$tmp/out.vle") || exit 2
 	[ "$(vla-view --count "$tmp/out.vle")" -eq "$n" ] || exit 2
 	printf 'peak memory, %s pictures\t%s\tKiB\n' "$n" "$kib"
-	[ "$last" -eq 0 ] || [ "$kib" -le $((last + last / 4)) ] || exit 1
+	[ "$last" -eq 0 ] || [ "$kib" -le $((last + last / 10)) ] || exit 1
 	last=$kib
 done
