@@ -21,7 +21,7 @@ import numpy as np
 with open(sys.argv[1], "wb") as f:
     f.write(b"P6\n224 224\n255\n" + np.random.default_rng(1).integers(0, 256, (224, 224, 3), "u1").tobytes())
 X
-printf 'abcz\nhello\nzebra-crossing\n' >"$tmp/words"
+printf 'abcz\nhello\nzebracrossing\n' >"$tmp/words"
 cat >"$tmp/clip.json" <<'X'
 {"model_type": "clip", "text_config": {"eos_token_id": 2}}
 X
@@ -52,6 +52,11 @@ if c["model_type"] in full:
 else:
     c.update(patch_size=14, num_hidden_layers=12)
 json.dump(c, open(sys.argv[1], "w"))
+path = sys.argv[1].replace("/config.json", "/preprocessor_config.json")
+p = json.load(open(path))
+if "shortest_edge" in p["size"]:
+    p["size"]["shortest_edge"] = 224  # the picture's own size: no resize
+json.dump(p, open(path, "w"))
 X
 	vla-embed -q -m "$tmp/m" --compute f32 --dtype f32 -o "$tmp/v.vle" "$tmp/p.ppm" && compare image "$tmp/p.ppm"
 	[ $family = dinov2 ] || {
