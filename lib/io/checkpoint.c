@@ -248,12 +248,15 @@ struct place {
 	size_t i;
 };
 
-// Wide elements first, so that each tensor is aligned to its element; then by name, so that equal contents give equal
-// files.
+// Whole cache lines first, so that all of those are aligned to 64 bytes; then wide elements, so that each tensor is
+// aligned to its element; then by name, so that equal contents give equal files.
 static int by_width(const void *a, const void *b)
 {
 	const vla_ct *x = ((const struct place *)a)->t, *y = ((const struct place *)b)->t;
 	size_t p = vla_dtype_size(x->dtype), q = vla_dtype_size(y->dtype);
+	bool a_line = x->bytes % 64 == 0, b_line = y->bytes % 64 == 0;
+	if (a_line != b_line)
+		return a_line ? -1 : 1;
 	if (p != q)
 		return p > q ? -1 : 1;
 	return strcmp(x->name, y->name);

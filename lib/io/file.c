@@ -125,6 +125,9 @@ void vla_infile_close(FILE *f)
 vla_status vla_read_file(const char *path, size_t limit, vla_buf *b, vla_err *err)
 {
 	FILE *f;
+	struct stat sb;
+	if (strcmp(path, "-") != 0 && stat(path, &sb) != 0 && errno == ENOTDIR)
+		return vla_member_read(path, limit, b, err);
 	VLA_TRY(vla_infile_open(path, &f, err));
 	vla_status s = vla_read_stream(f, limit, b, err);
 	if (s != VLA_OK && s != VLA_ENOMEM)

@@ -33,6 +33,14 @@ vla_status vla_read_stream(FILE *f, size_t limit, vla_buf *b, vla_err *err) VLA_
 /* The same from a file or "-"; the message names it. */
 vla_status vla_read_file(const char *path, size_t limit, vla_buf *b, vla_err *err) VLA_MUST_USE;
 
+/* Files inside a packed model: PACK/NAME names the U8 tensor VLA_MEMBER NAME of the file PACK. vla_read_file reads them
+ * like others; vla_is_file is true for plain files and for these. */
+#define VLA_MEMBER "vla.file/"
+bool vla_is_file(const char *path);
+bool vla_is_pack(const char *path);
+/* VLA_EIO when path is no such member; the message names it. */
+vla_status vla_member_read(const char *path, size_t limit, vla_buf *b, vla_err *err) VLA_MUST_USE;
+
 /* Writes n bytes to path, whole or not at all. */
 vla_status vla_outfile_write(const char *path, const void *p, size_t n, vla_err *err) VLA_MUST_USE;
 

@@ -5,7 +5,6 @@
 #include "io/json.h"
 
 #include <math.h>
-#include <unistd.h>
 
 #define MAX_CONFIG ((size_t)64 << 20)
 
@@ -132,7 +131,7 @@ vla_status vla_json_read(const char *dir, const char *name, bool optional, json_
 	char *path = vla_format("%s/%s", dir, name);
 	if (!path)
 		return vla_nomem(err);
-	bool absent = optional && access(path, F_OK) != 0;
+	bool absent = optional && !vla_is_file(path);
 	vla_status st = absent ? VLA_OK : vla_json_read_path(path, out, err);
 	free(path);
 	return st;

@@ -1,6 +1,8 @@
 /* What a model is, and whether a directory holds a sound one. */
 #include "model/model.h"
 
+#include "io/file.h"
+
 #include <math.h>
 
 struct out {
@@ -192,7 +194,8 @@ static bool is_counter(const char *name)
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
 		if (strcmp(name, sizes[i]) == 0)
 			return true;
-	return ends_with(name, ".position_ids") || ends_with(name, ".num_batches_tracked");
+	return strncmp(name, VLA_MEMBER, sizeof VLA_MEMBER - 1) == 0 || ends_with(name, ".position_ids") ||
+	       ends_with(name, ".num_batches_tracked");
 }
 
 static void list_unknown(struct check *k, const vla_checkpoint *c)
@@ -221,11 +224,11 @@ static vla_status check_weights(struct check *k, vla_model *m, vla_checkpoint *c
 }
 
 // A picture of noise and a short text through the towers.
-static vla_status check_use(struct check *k, const char *dir, vla_err *err)
+static vla_status check_use(struct check *k, const char *path, const char *dir, vla_err *err)
 {
 	vla_model *m;
 	vla_model_opts opts = { .pool = NULL, .compute = VLA_COMPUTE_F32 };
-	VLA_TRY(vla_model_open(dir, &opts, &m, err));
+	VLA_TRY(vla_model_open(path, &opts, &m, err));
 	size_t n = vla_model_pixels(m);
 	float *pixels = vla_alloc(n, sizeof *pixels), *v = vla_alloc(m->info.dim, sizeof *v);
 	vla_status st = pixels && v ? VLA_OK : vla_nomem(err);
@@ -243,17 +246,19 @@ static vla_status check_use(struct check *k, const char *dir, vla_err *err)
 		if (st == VLA_OK)
 			line(&k->o, "ok", "a text gives %u finite numbers", m->info.dim);
 	}
+	if (st == VLA_OK)
+		st = vla_model_check_reference(m, dir, k->o.fn, k->o.ctx, err);
 	free(pixels);
 	free(v);
 	vla_model_close(m);
 	return st;
 }
 
-static vla_status verify_dir(struct check *k, const char *dir, vla_model *m, vla_err *err)
+static vla_status verify_dir(struct check *k, const char *path, const char *dir, vla_model *m, vla_err *err)
 {
 	json_t *prep = NULL;
-	VLA_TRY(vla_checkpoint_open(dir, &m->ckpt, err));
 	VLA_TRY(vla_model_load_config(m, dir, err));
+	line(&k->o, "ok", "family %s, %u numbers an embedding", m->family->name, m->arch.dim);
 	VLA_TRY(vla_model_build(m, NULL, err));
 	VLA_TRY(check_weights(k, m, m->ckpt, err));
 	if (m->arch.image) {
@@ -262,7 +267,7 @@ static vla_status verify_dir(struct check *k, const char *dir, vla_model *m, vla
 			line(&k->o, "warning", "no preprocessor_config.json: the family's own preprocessing is used");
 		json_decref(prep);
 	}
-	return k->first == VLA_OK ? check_use(k, dir, err) : VLA_OK;
+	return k->first == VLA_OK ? check_use(k, path, dir, err) : VLA_OK;
 }
 
 vla_status vla_model_verify(const char *dir_or_name, vla_model_line_fn *fn, void *ctx, vla_err *err)
@@ -272,7 +277,11 @@ vla_status vla_model_verify(const char *dir_or_name, vla_model_line_fn *fn, void
 	vla_err e = VLA_ERR_INIT;
 	VLA_TRY(vla_model_locate(dir_or_name, &dir, err));
 	vla_model *m = vla_zalloc(1, sizeof *m);
-	vla_status st = m ? verify_dir(&k, dir, m, &e) : vla_nomem(&e);
+	vla_status st = m ? vla_checkpoint_open(dir, &m->ckpt, &e) : vla_nomem(&e);
+	char *files = st == VLA_OK ? vla_model_dir(dir, m->ckpt) : NULL;
+	if (st == VLA_OK)
+		st = files ? verify_dir(&k, dir, files, m, &e) : vla_nomem(&e);
+	free(files);
 	if (st != VLA_OK)
 		failed(&k, &e);
 	else if (k.first != VLA_OK)

@@ -13,10 +13,10 @@ static bool is_dir(const char *path)
 	return stat(path, &sb) == 0 && S_ISDIR(sb.st_mode);
 }
 
-char *vla_model_dir(const char *path)
+char *vla_model_dir(const char *path, const vla_checkpoint *ckpt)
 {
 	const char *slash = strrchr(path, '/');
-	if (is_dir(path))
+	if (is_dir(path) || vla_checkpoint_meta(ckpt, "vla.packed"))
 		return vla_strdup(path);
 	return slash ? vla_strndup(path, slash == path ? 1 : (size_t)(slash - path)) : vla_strdup(".");
 }

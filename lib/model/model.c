@@ -82,7 +82,7 @@ static vla_status new_model(const vla_model_opts *opts, vla_model **out, vla_err
 static vla_status open_into(vla_model *m, vla_err *err)
 {
 	VLA_TRY(vla_checkpoint_open(m->path, &m->ckpt, err));
-	char *dir = vla_model_dir(m->path);
+	char *dir = vla_model_dir(m->path, m->ckpt);
 	vla_status st = dir ? vla_model_load_config(m, dir, err) : vla_nomem(err);
 	if (st != VLA_OK || !m->arch.text) {
 		free(dir);

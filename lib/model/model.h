@@ -55,11 +55,20 @@ vla_status vla_model_find_tensor(const vla_model *m, const vla_checkpoint *ckpt,
 vla_status vla_model_load_config(vla_model *m, const char *dir, vla_err *err) VLA_MUST_USE;
 /* Opens the tokenizer unless it is open. */
 vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err) VLA_MUST_USE;
+/* All weights and n_more further tensors as one safetensors file; packed: with the mark of a packed model. */
+vla_status vla_model_write_weights(const vla_model *m, const char *path, vla_dtype dtype, const vla_ct *more,
+				   size_t n_more, bool packed, vla_err *err) VLA_MUST_USE;
+/* The names of tokenizer files that a model may have beside its weights; ends with NULL. */
+extern const char *const vla_model_tokenizer_files[];
+/* Compares with the vectors of "reference.safetensors" in dir, if there is one; findings as those of vla_model_verify. */
+vla_status vla_model_check_reference(vla_model *m, const char *dir, vla_model_line_fn *line, void *ctx,
+				     vla_err *err) VLA_MUST_USE;
 vla_status vla_model_fingerprint(vla_model *m, vla_err *err) VLA_MUST_USE;
 /* dir_or_name to a directory or a file of weights; malloc'd. */
 vla_status vla_model_locate(const char *dir_or_name, char **out, vla_err *err) VLA_MUST_USE;
-/* The directory in which the files beside the weights lie: path itself, or that of a file; malloc'd, NULL when memory
+/* The directory in which the files beside the weights lie: path itself, or that of a file, or a packed model, whose files have
+ * names like those in a directory (io/file.h); malloc'd, NULL when memory
  * is short. */
-char *vla_model_dir(const char *path);
+char *vla_model_dir(const char *path, const vla_checkpoint *ckpt);
 
 #endif

@@ -7,6 +7,22 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+const char *const vla_model_tokenizer_files[] = {
+	"tokenizer.json",
+	"tokenizer_config.json",
+	"special_tokens_map.json",
+	"added_tokens.json",
+	"vocab.json",
+	"merges.txt",
+	"vocab.txt",
+	"spiece.model",
+	"tokenizer.model",
+	"sentencepiece.bpe.model",
+	"bpe_simple_vocab_16e6.txt.gz",
+	"bpe_simple_vocab_16e6.txt",
+	NULL,
+};
+
 struct writer {
 	vla_ct *t;     // [n]
 	void **memory; // [n] behind t[i].data; NULL where it is a parameter's own
@@ -153,22 +169,25 @@ static vla_status add_param(struct writer *w, const vla_model *m, vla_param *p, 
 	return st;
 }
 
-static vla_status write_weights(const vla_model *m, const char *path, vla_dtype dtype, vla_err *err)
+vla_status vla_model_write_weights(const vla_model *m, const char *path, vla_dtype dtype, const vla_ct *more,
+				   size_t n_more, bool packed, vla_err *err)
 {
-	size_t n = m->params.n * 2; // i8 makes two of one
+	size_t n = m->params.n * 2 + n_more; // i8 makes two of one
 	struct writer w = { vla_zalloc(n, sizeof *w.t), vla_zalloc(n, sizeof *w.memory), vla_zalloc(n, sizeof *w.name),
 			    0 };
 	vla_status st = w.t && w.memory && w.name ? VLA_OK : vla_nomem(err);
 	for (size_t i = 0; st == VLA_OK && i < m->params.n; i++)
 		st = add_param(&w, m, m->params.p[i], dtype, err);
+	for (size_t i = 0; st == VLA_OK && i < n_more; i++)
+		st = add(&w, vla_strdup(more[i].name), &more[i], NULL, err);
 	if (st == VLA_OK) {
 		uint64_t h = 0;
 		char text[20];
 		for (size_t i = 0; i < w.n; i++)
 			h = vla_hash64(w.t[i].data, w.t[i].bytes, h);
 		snprintf(text, sizeof text, "%016llx", (unsigned long long)h);
-		st = vla_checkpoint_write(path, w.t, w.n, (const char *[]){ "format", "pt", "vla.hash", text, NULL },
-					  err);
+		const char *meta[] = { "format", "pt", "vla.hash", text, packed ? "vla.packed" : NULL, "1", NULL };
+		st = vla_checkpoint_write(path, w.t, w.n, meta, err);
 	}
 	release(&w);
 	return st;
@@ -190,8 +209,8 @@ static vla_status copy_file(const char *from, const char *to, const char *name, 
 	struct stat a, b;
 	vla_buf text = { NULL, 0, 0 };
 	vla_status st = src && dst ? VLA_OK : vla_nomem(err);
-	bool there = st == VLA_OK && stat(src, &a) == 0;
-	bool same = there && stat(dst, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+	bool there = st == VLA_OK && vla_is_file(src);
+	bool same = there && stat(src, &a) == 0 && stat(dst, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 	if (there && !same) {
 		st = vla_read_file(src, (size_t)1 << 30, &text, err);
 		if (st == VLA_OK)
@@ -205,24 +224,13 @@ static vla_status copy_file(const char *from, const char *to, const char *name, 
 
 vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err)
 {
-	static const char *const tokenizer_files[] = { "tokenizer.json",
-						       "tokenizer_config.json",
-						       "special_tokens_map.json",
-						       "added_tokens.json",
-						       "vocab.json",
-						       "merges.txt",
-						       "vocab.txt",
-						       "spiece.model",
-						       "tokenizer.model",
-						       "bpe_simple_vocab_16e6.txt.gz",
-						       "bpe_simple_vocab_16e6.txt" };
 	if (dtype != VLA_F32 && dtype != VLA_F16 && dtype != VLA_BF16 && dtype != VLA_I8)
 		return vla_fail(err, VLA_EINVAL, "a model cannot be stored as %s", vla_dtype_name(dtype));
 	if (mkdir(dir, 0777) != 0 && errno != EEXIST)
 		return vla_fail(err, VLA_EIO, "cannot make '%s': %s", dir, strerror(errno));
 	VLA_TRY(vla_model_ensure((vla_model *)(uintptr_t)m, "", err));
-	for (size_t i = 0; m->tokenizer_dir && i < sizeof tokenizer_files / sizeof *tokenizer_files; i++)
-		VLA_TRY(copy_file(m->tokenizer_dir, dir, tokenizer_files[i], err));
+	for (size_t i = 0; m->tokenizer_dir && vla_model_tokenizer_files[i]; i++)
+		VLA_TRY(copy_file(m->tokenizer_dir, dir, vla_model_tokenizer_files[i], err));
 	if (m->arch.image) {
 		json_t *prep = vla_prep_write(&m->arch.prep);
 		vla_status st = write_json(dir, "preprocessor_config.json", prep, err);
@@ -231,7 +239,7 @@ vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, 
 	}
 	VLA_TRY(write_json(dir, "config.json", m->config, err));
 	char *path = vla_format("%s/model.safetensors", dir);
-	vla_status st = path ? write_weights(m, path, dtype, err) : vla_nomem(err);
+	vla_status st = path ? vla_model_write_weights(m, path, dtype, NULL, 0, false, err) : vla_nomem(err);
 	free(path);
 	return st;
 }

@@ -3,13 +3,11 @@
 
 #include "io/file.h"
 
-#include <sys/stat.h>
 #include <zlib.h>
 
 static bool is_file(const char *path)
 {
-	struct stat st;
-	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+	return vla_is_file(path);
 }
 
 /* dir/name when there is such a file, NULL otherwise. *st is set when memory is short. */
@@ -31,8 +29,8 @@ static vla_status read_packed(const char *path, vla_buf *b, vla_err *err)
 	gzFile f = gzopen(path, "rb");
 	vla_status st = VLA_OK;
 	int n = 0;
-	if (!f)
-		return vla_fail(err, VLA_EIO, "cannot open '%s'", path);
+	if (!f) // inside a packed model it is stored unpacked
+		return vla_read_file(path, VLA_MAX_TOKENIZER_FILE, b, err);
 	do {
 		st = vla_buf_reserve(b, 1 << 16, err);
 		if (st == VLA_OK && (n = gzread(f, b->data + b->n, (1 << 16) - 1)) > 0)
@@ -203,5 +201,5 @@ static vla_status open_dir(const char *dir, vla_tokenizer **out, vla_err *err)
 
 vla_status vla_tokenizer_open(const char *dir, vla_tokenizer **out, vla_err *err)
 {
-	return is_file(dir) ? open_file(dir, out, err) : open_dir(dir, out, err);
+	return is_file(dir) && !vla_is_pack(dir) ? open_file(dir, out, err) : open_dir(dir, out, err);
 }

@@ -139,13 +139,37 @@ VLA_API vla_status vla_model_new(const char *config_path, const char *tokenizer_
  * (NAME.scale), depthwise ones as f16. */
 VLA_API vla_status vla_model_save(const vla_model *m, const char *dir, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
 
+/* One file with the weights, the configuration and the tokenizer's files, which vla_model_open takes like a directory.
+ * It is a safetensors file: the other files are U8 tensors "vla.file/NAME". Tensors whose size allows it begin on a
+ * cache line, so that f32 weights are used where they are mapped. */
+VLA_API vla_status vla_model_pack(const vla_model *m, const char *path, vla_dtype dtype, vla_err *err) VLA_MUST_USE;
+/* A model whose weights are the sum of weights[i] times those of model names[i]; all must be of one shape. The rest is
+ * the first model's. It can be saved or packed. VLA_EINVAL when they do not fit. */
+VLA_API vla_status vla_model_merge(const char *const *names, const double *weights, size_t n, vla_model **out,
+				   vla_err *err) VLA_MUST_USE;
+
+typedef struct vla_model_difference {
+	size_t pictures, texts;           /* compared; 0 where one of the models lacks the tower */
+	double picture_mean, picture_min; /* cosines of the two models' embeddings */
+	double text_mean, text_min;
+} vla_model_difference;
+
+/* Embeds the same pictures and texts with both; with none given, ones made here. */
+VLA_API vla_status vla_model_compare(vla_model *a, vla_model *b, const vla_image *pictures, size_t n_pictures,
+				     const char *const *texts, size_t n_texts, vla_model_difference *out,
+				     vla_err *err) VLA_MUST_USE;
+/* Writes pictures and texts made here with their embeddings to path; as "reference.safetensors" in the model's
+ * directory vla_model_verify compares with them. */
+VLA_API vla_status vla_model_write_reference(vla_model *m, const char *path, vla_err *err) VLA_MUST_USE;
+
 /* One line of a description: key and value, valid during the call. */
 typedef void vla_model_line_fn(void *ctx, const char *key, const char *value);
 /* What `vla-model show` prints. */
 VLA_API vla_status vla_model_describe(const vla_model *m, vla_model_line_fn *line, void *ctx,
 				      vla_err *err) VLA_MUST_USE;
 /* Checks a directory: every tensor of the family present with its shape, all numbers finite, unknown tensors listed,
- * tokenizer and preprocessing found, a picture and a text embedded. Findings go to line (key "error", "warning" or
+ * tokenizer and preprocessing found, a picture and a text embedded, those of reference.safetensors
+ * compared with its vectors. Findings go to line (key "error", "warning" or
  * "ok"). VLA_OK when it can be used; VLA_EIO when it cannot be read; else the status of the first error. */
 VLA_API vla_status vla_model_verify(const char *dir_or_name, vla_model_line_fn *line, void *ctx,
 				    vla_err *err) VLA_MUST_USE;

@@ -53,7 +53,7 @@ says 'with both shapes' 'expected \[17, 32\]'
 cp m/config.json m3/
 sed 's/vla_dual/clop/' m/config.json >half/config.json
 st 'an unknown family' 1 vla-model verify half
-says 'lists the known ones' 'known: vla_dual, clip, '
+says 'lists the known ones' 'known: vla_dual, clip, siglip'
 # The tail of the file is the last tensor: all ones are NaN in f32.
 size=$(wc -c <m3/model.safetensors)
 { head -c $((size - 4)) m3/model.safetensors && printf '\377\377\377\377'; } >m3/new && mv m3/new m3/model.safetensors
@@ -62,6 +62,34 @@ says 'is found' 'error.*not finite'
 head -c $((size - 4)) m/model.safetensors >m3/model.safetensors
 st 'a cut file' 1 vla-model verify m3
 says 'is found, too' 'error.*bytes of data'
+cp m/model.safetensors m3/
+st 'packs it' 0 vla-model pack -o m.vlm m
+st 'shows the file' 0 vla-model show m.vlm
+says 'as the same family' 'family.vla_dual'
+st 'verifies the file' 0 vla-model verify m.vlm
+st 'pack without -o' 2 vla-model pack m
+st 'another model' 0 vla-model new --seed 4 -o m4 c.json
+st 'merges two' 0 vla-model merge -w 1 -w 0 -o mm m.vlm m4
+same 'a weight of 1 leaves the model' m/model.safetensors mm/model.safetensors
+st 'merges one' 2 vla-model merge -o mm m
+st 'too few weights' 2 vla-model merge -w 1 -o mm m m4
+st 'a weight that is none' 2 vla-model merge -w 1 -w x -o mm m m4
+sed 's/"dim": 16/"dim": 8/' c.json >c8.json
+vla-model new -o m8 c8.json
+st 'models of two shapes' 2 vla-model merge -o mm m m8
+says 'are named' 'another shape'
+st 'quantises' 0 vla-model quantise -o mq m
+says 'and says what it costs' 'picture_cosine.mean [01].[0-9]*, least'
+st 'writes vectors' 0 vla-model verify --write-reference m
+says 'and meets them' '^ok.*reference.safetensors'
+cp m4/model.safetensors m/
+st 'which other weights do not' 1 vla-model verify m
+says 'and that is said' '^error.*differ from reference'
+st 'an empty directory' 2 sh -c 'mkdir empty && vla-model show empty'
+says 'says what it looked for' 'holds no weights'
+printf '\000\000\000\000\100\000\000\000{}' >huge.safetensors
+st 'a header of 300 GB' 2 vla-model show ./huge.safetensors
+says 'is refused' 'a header of'
 if [ -d "$shared/golden/clip-a" ]; then
 	st 'CLIP directory of the golden set' 0 vla-model verify "$shared/golden/clip-a"
 else

@@ -16,7 +16,7 @@ struct zip {
 static void put(vla_buf *b, uint64_t x, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (vla_buf_add(b, &(char){ (char)(x >> 8 * i) }, 1, NULL) != VLA_OK)
+		if (vla_buf_add(b, &(char){ (char)(i < 8 ? x >> 8 * i : 0) }, 1, NULL) != VLA_OK)
 			note("no memory");
 }
 
