@@ -6,6 +6,7 @@
 #include <vla/background.h>
 
 #include "index/sample.h"
+#include "index/topk.h"
 #include "text/phrases.h"
 
 #include <math.h>
@@ -42,37 +43,6 @@ vla_status vla_background_embed(vla_model *m, size_t n, float *out, vla_err *err
 	return s;
 }
 
-// Brings the element of rank k, from the largest, to v[k], larger ones before it.
-static float select_rank(float *v, size_t n, size_t k)
-{
-	size_t lo = 0, hi = n - 1;
-	while (lo < hi) {
-		float pivot = v[lo + (hi - lo) / 2];
-		size_t i = lo, j = hi;
-		for (;;) {
-			while (v[i] > pivot)
-				i++;
-			while (v[j] < pivot)
-				j--;
-			if (i >= j)
-				break;
-			float t = v[i];
-			v[i++] = v[j];
-			v[j--] = t;
-		}
-		// [lo, i) is at least the pivot and (j, hi] at most; with i == j the pivot lies there, in its place.
-		if (k < i)
-			hi = i - 1;
-		else if (i > j)
-			lo = i;
-		else if (k > i)
-			lo = i + 1;
-		else
-			break;
-	}
-	return v[k];
-}
-
 // Mean, spread, and the scores above which 20, 5 and 2 % of the sample lie. v is reordered.
 static void covariates(float *v, size_t n, double *out)
 {
@@ -88,7 +58,7 @@ static void covariates(float *v, size_t n, double *out)
 	out[1] = sqrt(var > 0 ? var : 0);
 	static const double share[] = { 0.20, 0.05, 0.02 };
 	for (size_t i = 0; i < 3; i++)
-		out[2 + i] = select_rank(v, n, (size_t)(share[i] * (double)n));
+		out[2 + i] = vla_kth_largest(v, n, (size_t)(share[i] * (double)n) + 1);
 }
 
 struct each {

@@ -16,41 +16,13 @@ float vla_score_row(const vla_store *s, uint64_t row, const float *query)
 	return score;
 }
 
-// The k-th largest of v [n], 1 <= k <= n; v is reordered.
-static float kth_largest(float *v, size_t n, size_t k)
-{
-	size_t lo = 0, hi = n - 1;
-	k--;
-	while (lo < hi) {
-		float pivot = v[lo + (hi - lo) / 2];
-		size_t i = lo, j = hi;
-		for (;;) {
-			while (v[i] > pivot)
-				i++;
-			while (v[j] < pivot)
-				j--;
-			if (i >= j)
-				break;
-			float t = v[i];
-			v[i++] = v[j];
-			v[j--] = t;
-		}
-		// v[lo .. j] >= pivot >= v[j + 1 .. hi]
-		if (k <= j)
-			hi = j;
-		else
-			lo = j + 1;
-	}
-	return v[k];
-}
-
 static float floor_of(const vla_candidate *c, size_t n, size_t k, float *scratch)
 {
 	if (n < k)
 		return -INFINITY;
 	for (size_t i = 0; i < n; i++)
 		scratch[i] = c[i].lower;
-	return kth_largest(scratch, n, k);
+	return vla_kth_largest(scratch, n, k);
 }
 
 static size_t drop_below(vla_candidate *c, size_t n, float floor)

@@ -55,3 +55,30 @@ void vla_topk_sort(vla_topk *t)
 		sift_down(t->hit, n - 1, 0);
 	}
 }
+
+float vla_kth_largest(float *v, size_t n, size_t k)
+{
+	size_t lo = 0, hi = n - 1;
+	k--;
+	while (lo < hi) {
+		float pivot = v[lo + (hi - lo) / 2];
+		size_t i = lo, j = hi;
+		for (;;) {
+			while (v[i] > pivot)
+				i++;
+			while (v[j] < pivot)
+				j--;
+			if (i >= j)
+				break;
+			float t = v[i];
+			v[i++] = v[j];
+			v[j--] = t;
+		}
+		// v[lo .. j] >= pivot >= v[j + 1 .. hi]
+		if (k <= j)
+			hi = j;
+		else
+			lo = j + 1;
+	}
+	return v[k];
+}

@@ -32,4 +32,7 @@ static inline void vla_topk_push(vla_topk *t, float score, uint64_t row)
 /* Sorts best first; the heap is done with. */
 void vla_topk_sort(vla_topk *t);
 
+/* The k-th largest of v [n], 1 <= k <= n; v is reordered and holds no NaN. */
+float vla_kth_largest(float *v, size_t n, size_t k);
+
 #endif

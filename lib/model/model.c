@@ -269,9 +269,9 @@ vla_status vla_model_open_tokenizer(vla_model *m, vla_err *err)
 	if (!m->tokenizer_dir)
 		return vla_fail(err, VLA_EUNSUPPORTED, "model '%s' has no text tower", m->path ? m->path : "");
 	VLA_TRY(vla_tokenizer_open(m->tokenizer_dir, &m->tokenizer, err));
-	vla_status st = m->arch.text == VLA_TEXT_TRANSFORMER ?
-				vla_tokenizer_check_vocab(m->tokenizer, m->arch.textnet.vocab, err) :
-				VLA_OK;
+	vla_status st = m->arch.text == VLA_TEXT_TRANSFORMER
+				? vla_tokenizer_check_vocab(m->tokenizer, m->arch.textnet.vocab, err)
+				: VLA_OK;
 	if (st != VLA_OK) {
 		vla_tokenizer_free(m->tokenizer);
 		m->tokenizer = NULL;

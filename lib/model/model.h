@@ -60,15 +60,15 @@ vla_status vla_model_write_weights(const vla_model *m, const char *path, vla_dty
 				   size_t n_more, bool packed, vla_err *err) VLA_MUST_USE;
 /* The names of tokenizer files that a model may have beside its weights; ends with NULL. */
 extern const char *const vla_model_tokenizer_files[];
-/* Compares with the vectors of "reference.safetensors" in dir, if there is one; findings as those of vla_model_verify. */
+/* Compares with the vectors of "reference.safetensors" in dir, if there is one; findings as those of vla_model_verify.
+ */
 vla_status vla_model_check_reference(vla_model *m, const char *dir, vla_model_line_fn *line, void *ctx,
 				     vla_err *err) VLA_MUST_USE;
 vla_status vla_model_fingerprint(vla_model *m, vla_err *err) VLA_MUST_USE;
 /* dir_or_name to a directory or a file of weights; malloc'd. */
 vla_status vla_model_locate(const char *dir_or_name, char **out, vla_err *err) VLA_MUST_USE;
-/* The directory in which the files beside the weights lie: path itself, or that of a file, or a packed model, whose files have
- * names like those in a directory (io/file.h); malloc'd, NULL when memory
- * is short. */
+/* The directory in which the files beside the weights lie: path itself, or that of a file, or a packed model, whose
+ * files have names like those in a directory (io/file.h); malloc'd, NULL when memory is short. */
 char *vla_model_dir(const char *path, const vla_checkpoint *ckpt);
 
 #endif

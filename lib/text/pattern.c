@@ -1,8 +1,9 @@
 /* A small backtracking matcher for the expressions in tokenizer files. Known: literals, escapes, \s \S \d \D \w \W,
  * \p{X} and \P{X} with general categories, \p{BertP} (punctuation by vla_bert_gc), classes with ranges and negation,
  * '.', alternation, groups (plain, non-capturing, (?i: )), the quantifiers ? * + {m,n} and their possessive forms on
- * single characters, ? on groups, and lookahead at one character. A group is expanded into alternatives when the expression is read, so that a
- * match is a walk over a flat list. Not known: lookbehind, anchors, back references, repeated groups, lazy quantifiers.
+ * single characters, ? on groups, and lookahead at one character. A group is expanded into alternatives when the
+ * expression is read, so that a match is a walk over a flat list. Not known: lookbehind, anchors, back references,
+ * repeated groups, lazy quantifiers.
  */
 #include "text/pattern.h"
 

@@ -207,9 +207,9 @@ vla_status vla_setup_model(vla_trainer *t, vla_err *err)
 		return create(t, &mo, err);
 	const char *key, *value;
 	if (vla_recipe_prefixed(r, "model", NULL, "set.", 0, &key, &value))
-		return vla_recipe_fail(r, "model", vla_recipe_section(r, "model", 0), "from", err,
-				       "set.%s changes the configuration of a fresh model; write config and load instead",
-				       key);
+		return vla_recipe_fail(
+			r, "model", vla_recipe_section(r, "model", 0), "from", err,
+			"set.%s changes the configuration of a fresh model; write config and load instead", key);
 	char *path = vla_recipe_path(r, NULL, from);
 	vla_status s = path ? vla_model_open(path, &mo, &t->model, err) : vla_nomem(err);
 	free(path);

@@ -60,9 +60,9 @@ typedef struct vla_embed_opts {
 	vla_record_fn *put;
 	vla_bad_picture_fn *bad;
 	void *ctx; /* of the callbacks */
-	/* Also the parts of each picture, as records of their own after the picture's: about squares, of which `tiles` lie
-	 * along the long side, overlapping where they do not fit evenly. Their ids end in #xywh=X,Y,W,H and their box
-	 * says the same. 0: none; at most VLA_MAX_TILES. */
+	/* Also the parts of each picture, as records of their own after the picture's: about squares, of which `tiles`
+	 * lie along the long side, overlapping where they do not fit evenly. Their ids end in #xywh=X,Y,W,H and their
+	 * box says the same. 0: none; at most VLA_MAX_TILES. */
 	uint32_t tiles;
 } vla_embed_opts;
 

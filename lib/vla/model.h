@@ -66,8 +66,8 @@ typedef struct vla_model_info {
 	uint64_t image_params, text_params;
 } vla_model_info;
 
-/* dir_or_name: a path of a directory or of a file of weights (it holds a '/' or is there), else a name looked up in each directory of
- * $VLA_PATH, then beside the library's data; NULL: "vla-mini". The message lists where it looked. */
+/* dir_or_name: a path of a directory or of a file of weights (it holds a '/' or is there), else a name looked up in
+ * each directory of $VLA_PATH, then beside the library's data; NULL: "vla-mini". The message lists where it looked. */
 VLA_API vla_status vla_model_open(const char *dir_or_name, const vla_model_opts *opts, vla_model **out,
 				  vla_err *err) VLA_MUST_USE;
 VLA_API void vla_model_close(vla_model *m); /* NULL legal */
