@@ -59,7 +59,7 @@ void pictures_pass_over(struct pictures *p, const char *stream)
 	vla_status s = vla_reader_open(stream, &r, &err);
 	size_t cap = 0;
 	if (s != VLA_OK)
-		die("cannot open '%s': %s", stream, err.msg);
+		die("%s", err.msg);
 	while ((s = vla_reader_next(r, &rec, &err)) == VLA_OK) {
 		if (p->nknown == cap) {
 			cap = cap ? cap * 2 : 1024;
