@@ -307,8 +307,23 @@ static uint64_t hash_samples(const vla_checkpoint *c, uint64_t h)
 	return h;
 }
 
+// What a packed file says of the model that it was made from; NULL when it says nothing fitting.
+static const char *kept_fingerprint(const vla_model *m)
+{
+	const char *s = m->ckpt ? vla_checkpoint_meta(m->ckpt, "vla.fingerprint") : NULL;
+	size_t n = strlen(m->family->name);
+	bool fits = s && strncmp(s, m->family->name, n) == 0 && s[n] == ':' && strlen(s + n + 1) == 16 &&
+		    strspn(s + n + 1, "0123456789abcdef") == 16;
+	return fits ? s : NULL;
+}
+
 vla_status vla_model_fingerprint(vla_model *m, vla_err *err)
 {
+	const char *kept = kept_fingerprint(m);
+	if (kept) {
+		snprintf(m->fingerprint, sizeof m->fingerprint, "%s", kept);
+		return VLA_OK;
+	}
 	char *text = json_dumps(m->config, JSON_COMPACT | JSON_SORT_KEYS);
 	if (!text)
 		return vla_nomem(err);

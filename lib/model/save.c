@@ -186,7 +186,17 @@ vla_status vla_model_write_weights(const vla_model *m, const char *path, vla_dty
 		for (size_t i = 0; i < w.n; i++)
 			h = vla_hash64(w.t[i].data, w.t[i].bytes, h);
 		snprintf(text, sizeof text, "%016llx", (unsigned long long)h);
-		const char *meta[] = { "format", "pt", "vla.hash", text, packed ? "vla.packed" : NULL, "1", NULL };
+		// f32 holds every weight as it was: the vectors stay those of the model that was packed.
+		bool same = packed && dtype == VLA_F32 && m->ckpt;
+		const char *meta[] = { "format",
+				       "pt",
+				       "vla.hash",
+				       text,
+				       packed ? "vla.packed" : NULL,
+				       "1",
+				       same ? "vla.fingerprint" : NULL,
+				       m->fingerprint,
+				       NULL };
 		st = vla_checkpoint_write(path, w.t, w.n, meta, err);
 	}
 	release(&w);

@@ -67,6 +67,10 @@ st 'packs it' 0 vla-model pack -o m.vlm m
 st 'shows the file' 0 vla-model show m.vlm
 says 'as the same family' 'family.vla_dual'
 st 'verifies the file' 0 vla-model verify m.vlm
+fingerprint() { vla-model show "$1" | grep '^fingerprint'; }
+ok 'a packed model is the same model' [ "$(fingerprint m.vlm)" = "$(fingerprint m)" ]
+st 'packs fewer bits' 0 vla-model pack --dtype i8 -o m8.vlm m
+ok 'which is another model' [ "$(fingerprint m8.vlm)" != "$(fingerprint m)" ]
 st 'pack without -o' 2 vla-model pack m
 st 'another model' 0 vla-model new --seed 4 -o m4 c.json
 st 'merges two' 0 vla-model merge -w 1 -w 0 -o mm m.vlm m4
