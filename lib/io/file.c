@@ -278,3 +278,19 @@ vla_status vla_outfile_write(const char *path, const void *p, size_t n, vla_err 
 	vla_outfile_close(o);
 	return s;
 }
+
+vla_status vla_infile_lines(const char *path, vla_line_fn *fn, void *ctx, vla_err *err)
+{
+	FILE *f;
+	char *line = NULL;
+	size_t cap = 0;
+	VLA_TRY(vla_infile_open(path, &f, err));
+	vla_status s = VLA_OK;
+	while (s == VLA_OK && getline(&line, &cap, f) >= 0)
+		s = fn(ctx, line, err);
+	if (s == VLA_OK && !feof(f)) // also when memory was short
+		s = vla_fail(err, VLA_EIO, "cannot read '%s': %s", path, strerror(errno));
+	free(line);
+	vla_infile_close(f);
+	return s;
+}

@@ -49,4 +49,9 @@ vla_status vla_outfile_write(const char *path, const void *p, size_t n, vla_err 
 vla_status vla_infile_open(const char *path, FILE **out, vla_err *err) VLA_MUST_USE;
 void vla_infile_close(FILE *f); /* NULL legal; stdin stays open */
 
+/* Takes a line, its line end still on. A status other than VLA_OK ends the walk with it. */
+typedef vla_status vla_line_fn(void *ctx, const char *line, vla_err *err);
+/* All lines of a file, or of stdin for "-". */
+vla_status vla_infile_lines(const char *path, vla_line_fn *fn, void *ctx, vla_err *err) VLA_MUST_USE;
+
 #endif

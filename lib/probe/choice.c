@@ -6,7 +6,6 @@
 #include "io/json.h"
 #include "train/intern.h"
 
-#include <errno.h>
 #include <math.h>
 #include <vla/convert.h>
 
@@ -110,20 +109,9 @@ static vla_status score_blind(const vla_scorer *sc, vla_choice *item, size_t n, 
 	return VLA_OK;
 }
 
-static vla_status learn_lines(vla_ngram *m, const char *path, vla_err *err)
+static vla_status learn_line(void *m, const char *line, vla_err *err)
 {
-	FILE *f;
-	char *line = NULL;
-	size_t cap = 0;
-	VLA_TRY(vla_infile_open(path, &f, err));
-	vla_status s = VLA_OK;
-	while (s == VLA_OK && getline(&line, &cap, f) >= 0)
-		s = vla_ngram_add(m, line, err);
-	if (s == VLA_OK && !feof(f)) // also when memory was short
-		s = vla_fail(err, VLA_EIO, "cannot read '%s': %s", path, strerror(errno));
-	free(line);
-	vla_infile_close(f);
-	return s;
+	return vla_ngram_add(m, line, err);
 }
 
 vla_status vla_scorer_open(vla_probe *p, vla_scorer *s, vla_err *err)
@@ -134,7 +122,7 @@ vla_status vla_scorer_open(vla_probe *p, vla_scorer *s, vla_err *err)
 		return VLA_OK;
 	s->score = score_blind;
 	VLA_TRY(vla_ngram_new(&s->blind, err));
-	return learn_lines(s->blind, blind, err);
+	return vla_infile_lines(blind, learn_line, s->blind, err);
 }
 
 void vla_scorer_close(vla_scorer *s)

@@ -6,7 +6,6 @@
 #include "text/unicode.h"
 #include "train/intern.h"
 
-#include <errno.h>
 
 struct reading {
 	vla_intern type;
@@ -33,8 +32,9 @@ static bool next_unit(const char *unit, const char **s, char *out, size_t cap)
 }
 
 // One sentence; n-grams are joined by blanks, which no unit holds.
-static vla_status add_sentence(struct reading *r, const char *s, vla_err *err)
+static vla_status add_sentence(void *ctx, const char *s, vla_err *err)
 {
+	struct reading *r = ctx;
 	char last[4][64], joined[272];
 	size_t n = 0, begin = r->token.n;
 	while (r->token.n / sizeof(uint32_t) < r->limit && next_unit(r->unit, &s, last[n % r->order], sizeof last[0])) {
@@ -50,22 +50,6 @@ static vla_status add_sentence(struct reading *r, const char *s, vla_err *err)
 	}
 	size_t at = r->token.n / sizeof(uint32_t);
 	return r->token.n > begin ? vla_buf_add(&r->first, &at, sizeof at, err) : VLA_OK;
-}
-
-static vla_status read_text(struct reading *r, const char *path, vla_err *err)
-{
-	FILE *f;
-	char *line = NULL;
-	size_t cap = 0;
-	VLA_TRY(vla_infile_open(path, &f, err));
-	vla_status s = VLA_OK;
-	while (s == VLA_OK && getline(&line, &cap, f) >= 0)
-		s = add_sentence(r, line, err);
-	if (s == VLA_OK && !feof(f)) // also when memory was short
-		s = vla_fail(err, VLA_EIO, "cannot read '%s': %s", path, strerror(errno));
-	free(line);
-	vla_infile_close(f);
-	return s;
 }
 
 static vla_status read_table(struct reading *r, vla_probe *p, const char *path, vla_err *err)
@@ -131,7 +115,7 @@ vla_status vla_tokens_open(vla_probe *p, const char *path, const char *unit, siz
 	bool table = (n > 4 && strcmp(path + n - 4, ".tsv") == 0) || (n > 6 && strcmp(path + n - 6, ".jsonl") == 0);
 	vla_status s = vla_buf_add(&r.first, &zero, sizeof zero, err);
 	if (s == VLA_OK)
-		s = table ? read_table(&r, p, path, err) : read_text(&r, path, err);
+		s = table ? read_table(&r, p, path, err) : vla_infile_lines(path, add_sentence, &r, err);
 	c->token = (uint32_t *)(void *)r.token.data;
 	c->tokens = r.token.n / sizeof *c->token;
 	c->types = r.type.n;

@@ -263,7 +263,7 @@ fi
 mkdir stub
 # shellcheck disable=SC2016 # for the stub
 printf '#!/bin/sh\ncat >"$STUB_LOG"\necho drawn\n' >stub/gnuplot && chmod +x stub/gnuplot
-st 'a plot by a stand-in' 0 env "PATH=$tmp/work/stub:$PATH" "STUB_LOG=$tmp/work/script" vla-probe retrieval --images p.vle --texts p.vle --plot 'a$(b) c.svg'
+st 'a plot by a stand-in' 0 env "PATH=$PWD/stub:$PATH" "STUB_LOG=$PWD/script" vla-probe retrieval --images p.vle --texts p.vle --plot 'a$(b) c.svg'
 ok 'its output is the file, whatever the name' grep -q drawn 'a$(b) c.svg'
 ok 'titles are quoted data' grep -q '^"text to image: R@1" 1 1 1 ' script
 cd "$top" || exit 1

@@ -4,8 +4,7 @@
 
 #include "base/base.h"
 
-#include "fault.h"
-#include "tap.h"
+#include "fault_each.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -327,8 +326,9 @@ static void test_calibration_small(void)
 	vla_index_close(x);
 }
 
-static vla_status whole_run(vla_err *err)
+static vla_status whole_run(void *ctx, vla_err *err)
 {
+	(void)ctx;
 	static const char *const in[] = { stream };
 	vla_index_opts o = VLA_INDEX_OPTS_INIT;
 	vla_index *x = NULL;
@@ -359,22 +359,7 @@ static void test_memory(void)
 	vla_rng_seed(&r, 9, 0);
 	bool clean =
 		write_copies(v, ROWS, DIM, &r) == VLA_OK && write_stream(stream, VLA_F16, v, ROWS, DIM, &err) == VLA_OK;
-	long n = 0;
-	vla_status s = VLA_ENOMEM;
-	while (FAULTS && clean && s != VLA_OK && n < 1000) {
-		remove(index_file);
-		long live = fault_live();
-		fault_at(++n);
-		s = whole_run(&err);
-		fault_at(0);
-		clean = fault_live() == live && (s == VLA_OK || s == VLA_ENOMEM || s == VLA_EIO);
-		if (!clean)
-			note("%ld: %s, %ld blocks kept", n, vla_status_name(s), fault_live() - live);
-	}
-	if (FAULTS)
-		ok(clean && s == VLA_OK && n > 10, "each of %ld allocations may fail", n);
-	else
-		skip("allocation failures need the plain build");
+	fault_each(whole_run, NULL, index_file, clean, 10);
 }
 
 int main(void)

@@ -5,8 +5,7 @@
 
 #include "base/base.h"
 
-#include "fault.h"
-#include "tap.h"
+#include "fault_each.h"
 
 #include <math.h>
 #include <unistd.h>
@@ -260,8 +259,9 @@ static void test_damage(void)
 	ok(good && n > 8192 && taken == 0, "flipped bits are refused by check and harmless otherwise: %zu bytes", n);
 }
 
-static vla_status whole_run(vla_err *err)
+static vla_status whole_run(void *ctx, vla_err *err)
 {
+	(void)ctx;
 	const char *const in[] = { stream };
 	vla_index_opts o = VLA_INDEX_OPTS_INIT;
 	vla_search_opts so = VLA_SEARCH_OPTS_INIT;
@@ -291,22 +291,7 @@ static void test_memory(void)
 	for (size_t i = 0; i < 20; i++)
 		make(&r, &d[i], false);
 	bool clean = write_records(stream, VLA_SPARSE, d, 20, &err) == VLA_OK;
-	long n = 0;
-	vla_status s = VLA_ENOMEM;
-	while (FAULTS && clean && s != VLA_OK && n < 1000) {
-		remove(file);
-		long live = fault_live();
-		fault_at(++n);
-		s = whole_run(&err);
-		fault_at(0);
-		clean = fault_live() == live && (s == VLA_OK || s == VLA_ENOMEM || s == VLA_EIO);
-		if (!clean)
-			note("%ld: %s, %ld blocks kept", n, vla_status_name(s), fault_live() - live);
-	}
-	if (FAULTS)
-		ok(clean && s == VLA_OK && n > 10, "each of %ld allocations may fail", n);
-	else
-		skip("allocation failures need the plain build");
+	fault_each(whole_run, NULL, file, clean, 10);
 }
 
 int main(void)
