@@ -1,5 +1,5 @@
-/* One test of allocation failures: the first allocation of a run fails, then the second, ... until the run gets through.
- * Each failure is to be a status of its own and to leave no block behind. */
+/* One test of allocation failures: the first allocation of a run fails, then the second, ... until the run gets
+ * through. Each failure is to be a status of its own and to leave no block behind. */
 #ifndef VLA_TESTS_FAULT_EACH_H
 #define VLA_TESTS_FAULT_EACH_H
 
